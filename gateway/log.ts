@@ -65,7 +65,7 @@ function stream(options: LogOptions): pino.DestinationStream {
   const out = options.write === undefined ? pino.destination({ dest: 2, sync: true }) : { write: options.write };
   if (!options.pretty) return out;
   const format = prettyFactory({
-    colorize: options.colour ?? (process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined),
+    colorize: options.colour ?? (process.stderr.isTTY && process.env['NO_COLOR'] === undefined),
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
     messageFormat: (line, key) => oneLine(line[key]),

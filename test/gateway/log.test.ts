@@ -73,15 +73,15 @@ describe('createLog', () => {
   });
 });
 
-describe('rateLimited', () => {
-  function setup() {
-    const { log, lines } = collect(false);
-    let time = 0;
-    const limited = rateLimited(log, () => time);
-    const messages = () => lines.splice(0).map((line) => (JSON.parse(line) as { msg: string }).msg);
-    return { limited, messages, pass: (ms: number) => (time += ms) };
-  }
+function setup() {
+  const { log, lines } = collect(false);
+  let time = 0;
+  const limited = rateLimited(log, () => time);
+  const messages = () => lines.splice(0).map((line) => (JSON.parse(line) as { msg: string }).msg);
+  return { limited, messages, pass: (ms: number) => (time += ms) };
+}
 
+describe('rateLimited', () => {
   it('says a cause once a minute and then how often it was left out', () => {
     const { limited, messages, pass } = setup();
     for (let i = 0; i < 42; i++) limited.warn('bad-crc', {}, 'a frame was bad');
