@@ -1,0 +1,363 @@
+/**
+ * The configuration: every key as its user writes it, in one place.
+ *
+ * ```
+ *   bytes2mqtt.yaml ─┐
+ *   environment     ─┼─→ fileSchema (zod) ─→ FileConfig ─→ build.ts ─→ Config ─→ the gateway
+ *   secrets.yaml    ─┘        └─→ JSON Schema, docs/configuration.md, names of environment variables
+ * ```
+ *
+ * In the file keys are snake_case and durations are seconds (`_s`); in `Config` they are camelCase with the unit in
+ * the name, addresses are parsed and paths absolute: nothing in it can be wrong any more.
+ */
+import { z } from 'zod';
+import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
+import type { LogFormat, LogLevel } from '../log.ts';
+import { parseAddress } from './address.ts';
+
+export const SERVICES = ['echo', 'upper', 'greet', 'discard', 'time'] as const;
+/** A bring-up service: what a channel speaks instead of the link protocol. */
+export type ServiceName = (typeof SERVICES)[number];
+
+export const SOURCE_KINDS = ['tcp', 'udp', 'unix', 'serial', 'connect'] as const;
+export type SourceKind = (typeof SOURCE_KINDS)[number];
+
+export const PARITIES = ['none', 'even', 'odd', 'mark', 'space'] as const;
+export type Parity = (typeof PARITIES)[number];
+
+// ------------------------------------------------------------------------------------------- what the gateway takes
+
+export interface Config {
+  readonly mqtt: MqttConfig;
+  /** In the order of the file. Never empty. */
+  readonly sources: readonly SourceConfig[];
+  /** By device id, 16 lowercase hex digits. */
+  readonly devices: ReadonlyMap<string, DeviceConfig>;
+  readonly limits: LimitsConfig;
+  readonly journal: JournalConfig;
+  readonly log: LogConfig;
+}
+
+export interface MqttConfig {
+  /** `mqtt://…` or `mqtts://…`, without user and password. Undefined: the embedded broker. */
+  readonly url: string | undefined;
+  /** First levels of every topic, without a slash at either end. */
+  readonly base: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** Absolute paths of PEM files. */
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** Check the broker's certificate. */
+  readonly verify: boolean;
+  /** Undefined: one is made up. */
+  readonly clientId: string | undefined;
+  readonly qos: 0 | 1;
+  readonly keepaliveS: number;
+}
+
+interface SourceBase {
+  /** Its name in logs, counters and events: the `name`, or kind and address, e.g. `tcp:0.0.0.0:2883`. Unique. */
+  readonly id: string;
+  /** What to speak on it; undefined: the link protocol. */
+  readonly service: ServiceName | undefined;
+}
+
+export interface TcpSourceConfig extends SourceBase {
+  readonly kind: 'tcp';
+  readonly host: string;
+  /** 0: the system chooses. */
+  readonly port: number;
+  readonly backlog: number;
+}
+
+export interface UdpSourceConfig extends SourceBase {
+  readonly kind: 'udp';
+  readonly host: string;
+  readonly port: number;
+  /** SO_RCVBUF in bytes; undefined: as the system has it. */
+  readonly receiveBuffer: number | undefined;
+}
+
+export interface UnixSourceConfig extends SourceBase {
+  readonly kind: 'unix';
+  /** Absolute. */
+  readonly path: string;
+  /** Permission bits of the socket, e.g. 0o660; undefined: by the umask. */
+  readonly mode: number | undefined;
+}
+
+export interface SerialSourceConfig extends SourceBase {
+  readonly kind: 'serial';
+  readonly path: string;
+  readonly baud: number;
+  readonly dataBits: 5 | 6 | 7 | 8;
+  readonly parity: Parity;
+  readonly stopBits: 1 | 1.5 | 2;
+  readonly rtscts: boolean;
+  /** Nothing received for so long: the port is opened anew. Undefined: no watchdog. */
+  readonly silenceMs: number | undefined;
+}
+
+export interface ConnectSourceConfig extends SourceBase {
+  readonly kind: 'connect';
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+}
+
+export type SourceConfig =
+  | TcpSourceConfig
+  | UdpSourceConfig
+  | UnixSourceConfig
+  | SerialSourceConfig
+  | ConnectSourceConfig;
+
+export interface DeviceConfig {
+  /** `[a-z0-9_]{1,32}`, unique, not `bridge`. Undefined: the id is the alias. */
+  readonly alias: string | undefined;
+}
+
+export interface LimitsConfig {
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly handshakeMs: number;
+  readonly frameMs: number;
+  /** Whole seconds, as WELCOME tells it to the device. */
+  readonly keepaliveS: number;
+  /** 1 to 32. */
+  readonly window: number;
+  /** Bytes read from one source in one turn. */
+  readonly readBudget: number;
+  /** How long a source may stay unread under backpressure. */
+  readonly throttleMs: number;
+}
+
+export interface JournalConfig {
+  readonly maxRecords: number;
+}
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+// ------------------------------------------------------------------------------------------------ what the user writes
+
+export const ALIAS = /^[a-z0-9_]{1,32}$/;
+const TOPIC_BASE = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
+
+const text = (maximum = 1024) => z.string().min(1, 'must not be empty').max(maximum);
+const seconds = (maximum: number) => z.number().min(0.1).max(maximum);
+
+/** The pattern is for editors; here `parseAddress` says more exactly what is wrong. */
+function address(ports: 'any' | 'not 0', description: string) {
+  const check = z.string().superRefine((value, context) => {
+    const parsed = parseAddress(value);
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.message });
+    else if (ports === 'not 0' && parsed.address.port === 0) {
+      context.addIssue({ code: 'custom', message: 'the port must be a number from 1 to 65535' });
+    }
+  });
+  return check.meta({ description, pattern: '^(\\[[^\\]]+\\]|[^:\\s]+):[0-9]{1,5}$' });
+}
+
+const listenAddress = address(
+  'any',
+  'HOST:PORT to listen on, e.g. 0.0.0.0:2883. Host 0.0.0.0 is every IPv4 address of this machine, "[::]:2883" (in quotes) IPv6 too; port 0 is any free port.',
+);
+
+const sourceCommon = {
+  name: z
+    .string()
+    .regex(ALIAS, 'must be 1 to 32 of a-z, 0-9 and _')
+    .optional()
+    .describe('Name of the source in logs, counters and events; unique. Default: kind and address.'),
+  service: z
+    .enum(SERVICES)
+    .optional()
+    .describe('A bring-up service to offer here instead of the link protocol, for the first program of a new device.'),
+};
+
+const tcpSource = z
+  .strictObject({
+    tcp: listenAddress,
+    backlog: z.int().min(1).max(65_535).default(511).describe('Connections that may wait to be accepted.'),
+    ...sourceCommon,
+  })
+  .describe('A TCP listener.');
+
+const udpSource = z
+  .strictObject({
+    udp: listenAddress,
+    receive_buffer: z
+      .int()
+      .min(1024)
+      .max(1_073_741_824)
+      .optional()
+      .describe(
+        'Receive buffer in bytes. Linux caps it silently at net.core.rmem_max; its default holds about 256 small datagrams.',
+      ),
+    ...sourceCommon,
+  })
+  .describe('A UDP socket, for unicast and broadcast.');
+
+const unixSource = z
+  .strictObject({
+    unix: text(100).describe('Path of a Unix-domain socket to listen on, at most about 100 characters.'),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'must be an octal file mode in quotes, for example "0660"')
+      .optional()
+      .describe('Permissions of the socket in octal and in quotes, e.g. "0660". Default: by the umask.'),
+    ...sourceCommon,
+  })
+  .describe('A Unix-domain socket.');
+
+const serialSource = z
+  .strictObject({
+    serial: text().describe(
+      'Serial device, e.g. /dev/ttyUSB0, or better a name under /dev/serial/by-id, which stays when other devices are plugged in. `bytes2mqtt ports` lists them.',
+    ),
+    baud: z.int().min(50).max(4_000_000).default(115_200).describe('Bits a second.'),
+    data_bits: z.literal([5, 6, 7, 8]).default(8).describe('Data bits of a character.'),
+    parity: z.enum(PARITIES).default('none').describe('Parity bit.'),
+    stop_bits: z.literal([1, 1.5, 2]).default(1).describe('Stop bits of a character.'),
+    rtscts: z.boolean().default(false).describe('Hardware flow control over RTS and CTS.'),
+    silence_s: seconds(86_400)
+      .optional()
+      .describe('Watchdog: when nothing was received for so long, the port is closed and opened anew. Default: none.'),
+    ...sourceCommon,
+  })
+  .describe('A serial port.');
+
+const connectSource = z
+  .strictObject({
+    connect: address('not 0', 'HOST:PORT to connect to, e.g. a serial-to-network bridge; tried again for ever.'),
+    ...sourceCommon,
+  })
+  .describe('An outgoing TCP connection.');
+
+/** One schema a kind, in the order of SOURCE_KINDS; the key that names the kind is required. */
+export const SOURCE_SCHEMAS = {
+  tcp: tcpSource,
+  udp: udpSource,
+  unix: unixSource,
+  serial: serialSource,
+  connect: connectSource,
+} as const;
+
+const mqtt = z.strictObject({
+  url: text()
+    .optional()
+    .describe(
+      'The broker: mqtt://HOST:PORT, or mqtts:// for TLS. Without it an embedded broker starts on the loopback address.',
+    ),
+  base: z
+    .string()
+    .max(64)
+    .regex(TOPIC_BASE, 'must be topic levels of letters, digits, _ . and -, with no slash at either end')
+    .default('bytes2mqtt')
+    .describe('First level (or levels) of every topic.'),
+  username: text().optional().describe('User at the broker.'),
+  password: text(65_535).optional().describe('Password at the broker; better as `!secret NAME`.'),
+  ca: text()
+    .optional()
+    .describe('PEM file with the certificates to trust, for mqtts://. Default: those of the system.'),
+  cert: text().optional().describe('PEM file with the client certificate; needs `key`.'),
+  key: text().optional().describe('PEM file with the private key of the client certificate; needs `cert`.'),
+  verify: z.boolean().default(true).describe("Check the broker's certificate. Only turn it off to find an error."),
+  client_id: text(65_535).optional().describe('MQTT client id. Default: one that is made up at each start.'),
+  qos: z
+    .literal([0, 1])
+    .default(1)
+    .describe('Quality of service of readings: 1 waits for the broker, 0 does not and may lose some.'),
+  keepalive_s: z.int().min(5).max(65_535).default(30).describe('MQTT keepalive.'),
+});
+
+const device = z.strictObject({
+  alias: z
+    .string()
+    .regex(ALIAS, 'must be 1 to 32 of a-z, 0-9 and _')
+    .optional()
+    .describe('Name of the device in topics; 1 to 32 of a-z, 0-9 and _, unique, not `bridge`. Default: the id.'),
+});
+
+const limits = z.strictObject({
+  connections: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once, over all sources.'),
+  connections_per_address: z.int().min(1).max(1_000_000).default(64).describe('Connections at once from one address.'),
+  handshake_s: seconds(3600).default(5).describe('Time for a new connection to say HELLO.'),
+  frame_s: seconds(3600).default(10).describe('Time for a frame that has begun to be complete.'),
+  keepalive_s: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(30)
+    .describe('Devices are asked to say something this often; after 2.5 times as much silence the session ends.'),
+  window: z.int().min(1).max(32).default(32).describe('Frames that a device may have unacknowledged.'),
+  read_budget: z.int().min(256).max(1_048_576).default(4096).describe('Bytes read from one source in one turn.'),
+  throttle_s: seconds(86_400)
+    .default(60)
+    .describe('How long a source may stay unread because the way to the broker is full, before it is closed.'),
+});
+
+const journal = z.strictObject({
+  max_records: z
+    .int()
+    .min(32)
+    .max(10_000_000)
+    .default(50_000)
+    .describe('Frames of readings kept in memory while the broker is away; then devices are told to wait.'),
+});
+
+const log = z.strictObject({
+  level: z.enum(LOG_LEVELS).default('info').describe('What is logged: this and everything more serious.'),
+  format: z
+    .enum(LOG_FORMATS)
+    .default('auto')
+    .describe('Lines for people, JSON, or (auto) the former on a terminal and the latter otherwise.'),
+});
+
+export const DEVICE_ID = /^[0-9a-fA-F]{16}$/;
+
+/** The whole file. Every key is optional: an empty file is a valid one. */
+export const fileSchema = z.strictObject({
+  mqtt: mqtt.prefault({}).describe('The broker and how to talk to it.'),
+  sources: z
+    .array(
+      z.union(
+        Object.values(SOURCE_SCHEMAS) as [
+          typeof tcpSource,
+          typeof udpSource,
+          typeof unixSource,
+          typeof serialSource,
+          typeof connectSource,
+        ],
+      ),
+    )
+    .min(1, 'must have at least one source, or be left out')
+    .default([{ tcp: '127.0.0.1:2883', backlog: 511 }, { udp: '127.0.0.1:2883' }])
+    .describe(
+      'The ways in. Each entry has exactly one of tcp, udp, unix, serial and connect. Default: TCP and UDP on port 2883 of the loopback address only, because devices are not authenticated in this version.',
+    ),
+  devices: z
+    .record(z.string().regex(DEVICE_ID, 'must be a device id of 16 hex digits'), device)
+    .prefault({})
+    .describe(
+      'What is known about devices beforehand, by device id (16 hex digits). Devices not named here are welcome too.',
+    ),
+  limits: limits.prefault({}).describe('What peers may take of the gateway.'),
+  journal: journal.prefault({}).describe('The journal between a device and the broker.'),
+  log: log.prefault({}).describe('The log, on stderr.'),
+});
+
+/** What the schema makes of a file: defaults filled in, nothing interpreted yet. */
+export type FileConfig = z.output<typeof fileSchema>;
+export type FileSource = FileConfig['sources'][number];
+
+/** The JSON Schema of the file, for editors. */
+export function jsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(fileSchema, { io: 'input', target: 'draft-2020-12' });
+  return { ...schema, title: 'bytes2mqtt configuration' };
+}
