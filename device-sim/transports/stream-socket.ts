@@ -1,0 +1,64 @@
+/** A connected stream socket of the platform as a Transport: what TCP and Unix-domain sockets share. */
+import { type NetConnectOpts, type Socket, connect } from 'node:net';
+import { HIGH_WATER_BYTES, type Transport, type TransportEvents, type TransportKind } from './transport.ts';
+
+export class StreamSocket implements Transport {
+  readonly kind: TransportKind;
+  readonly datagram = false;
+  readonly #options: NetConnectOpts;
+  #socket: Socket | undefined;
+  #open = false;
+
+  constructor(kind: TransportKind, options: NetConnectOpts) {
+    this.kind = kind;
+    this.#options = options;
+  }
+
+  get ready(): boolean {
+    return this.#open && this.#socket !== undefined && !this.#socket.writableNeedDrain;
+  }
+
+  get local(): string {
+    const socket = this.#socket;
+    return socket?.localAddress === undefined ? '' : `${socket.localAddress}:${socket.localPort}`;
+  }
+
+  open(events: TransportEvents): void {
+    // allowHalfOpen stays off: when the gateway has ended, nothing a device could still send would be acknowledged.
+    const socket = connect({ ...this.#options, writableHighWaterMark: HIGH_WATER_BYTES } as NetConnectOpts);
+    this.#socket = socket;
+    let cause: Error | undefined;
+    socket.on('connect', () => {
+      this.#open = true;
+      events.onOpen();
+    });
+    socket.on('data', (bytes: Buffer) => events.onBytes(bytes));
+    socket.on('drain', () => events.onDrain());
+    socket.on('error', (error) => {
+      cause = error;
+    });
+    socket.on('close', () => {
+      this.#open = false;
+      events.onClosed(cause);
+    });
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#open && this.#socket?.writable === true) this.#socket.write(bytes);
+  }
+
+  endWrite(): void {
+    this.#socket?.end();
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#socket?.destroySoon();
+  }
+
+  abort(): void {
+    this.#open = false;
+    if (this.kind === 'tcp') this.#socket?.resetAndDestroy();
+    else this.#socket?.destroy();
+  }
+}
