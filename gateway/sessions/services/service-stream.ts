@@ -98,14 +98,15 @@ export class ServiceStream implements ServiceSession {
 
   /** Calls the service's `onDeadline` in `afterMs`; undefined cancels. There is one deadline a stream. */
   setDeadline(afterMs: number | undefined): void {
-    if (this.#deadlineTimer !== undefined) this.#host.timers.cancel(this.#deadlineTimer);
-    this.#deadlineTimer =
-      afterMs === undefined
-        ? undefined
-        : this.#host.timers.schedule(this.#host.now() + afterMs, () => {
-            this.#deadlineTimer = undefined;
-            this.#onDeadlineTimer();
-          });
+    const timers = this.#host.timers;
+    const timer = this.#deadlineTimer;
+    if (afterMs === undefined) {
+      if (timer !== undefined) timers.cancel(timer);
+      return;
+    }
+    const dueAt = this.#host.now() + afterMs;
+    if (timer === undefined) this.#deadlineTimer = timers.schedule(dueAt, () => this.#onDeadlineTimer());
+    else timers.reschedule(timer, dueAt);
   }
 
   onReady(ready: number): void {
@@ -180,10 +181,9 @@ export class ServiceStream implements ServiceSession {
 
   /** Armed once and moved on only when it fires: a busy stream costs no timer work by the byte. */
   #onIdleTimer(): void {
-    this.#idleTimer = undefined;
     const dueAt = this.#lastMove + this.#idleMs;
     if (this.#host.now() < dueAt) {
-      this.#idleTimer = this.#host.timers.schedule(dueAt, () => this.#onIdleTimer());
+      if (this.#idleTimer !== undefined) this.#host.timers.reschedule(this.#idleTimer, dueAt);
       return;
     }
     const stuck = this.#unsent.length > 0;
@@ -197,7 +197,6 @@ export class ServiceStream implements ServiceSession {
     this.#unsent = NOTHING;
     this.setDeadline(undefined);
     if (this.#idleTimer !== undefined) this.#host.timers.cancel(this.#idleTimer);
-    this.#idleTimer = undefined;
     if (how === 'close') this.#channel.close();
     else this.#channel.abort();
     this.#host.finished(error);
