@@ -3,10 +3,10 @@
  * and the orderly end are the same for all; a service says only what bytes mean to it.
  *
  * ```
- *   open ──finish()──→ finishing ──last byte taken──→ lingering ──FIN, or 2 s──→ ended
- *    │ reads only while      sends what is left,        has sent FIN; reads and
- *    │ nothing is unsent     reads nothing              drops until the peer's FIN
- *    └──────── reset, or silent for 5 minutes ─────────────────────────────────→ ended
+ *   open ──finish()──→ finishing ──last byte taken──→ ended
+ *    │ reads only while      sends what is left,     │ the channel is closed: FIN behind the last byte, and what
+ *    │ nothing is unsent     reads nothing           │ the peer still sends is dropped
+ *    └──────── reset, or silent for 5 minutes ───────┘
  * ```
  */
 import { GatewayError } from '../../errors.ts';
@@ -17,8 +17,6 @@ import type { Session, SessionHost } from '../session.ts';
 
 /** A stream on which nothing moves for this long, in either direction, is closed. */
 export const IDLE_MS = 300_000;
-/** How long a stream that has had its last byte waits for the peer's FIN. */
-export const LINGER_MS = 2_000;
 
 const NOTHING = new Uint8Array(0);
 
@@ -55,8 +53,7 @@ export class ServiceStream implements ServiceSession {
   readonly #host: SessionHost;
   readonly #service: StreamService;
   readonly #idleMs: number;
-  #state: 'open' | 'finishing' | 'lingering' | 'ended' = 'open';
-  #peerEnded = false;
+  #state: 'open' | 'finishing' | 'ended' = 'open';
   /** What the channel had no room for. Nothing is read meanwhile, so it never outgrows the answer to one read. */
   #unsent: Uint8Array = NOTHING;
   #interest = 0;
@@ -88,12 +85,15 @@ export class ServiceStream implements ServiceSession {
     this.#flush();
   }
 
-  /** Nothing more will be sent: half-close after the last byte, then wait for the peer to close its direction too. */
+  /**
+   * Nothing more will be sent: the channel is closed behind the last byte. It goes on to read and drop until the peer
+   * has closed too; or bytes still under way would be answered with RST, and a RST makes the peer's system throw away
+   * what the peer has not read yet: the very line that we have just sent (RFC 1122, 4.2.2.13).
+   */
   finish(): void {
     if (this.#state !== 'open') return;
     this.setDeadline(undefined);
     this.#state = 'finishing';
-    this.#flush();
   }
 
   /** Calls the service's `onDeadline` in `afterMs`; undefined cancels. There is one deadline a stream. */
@@ -116,7 +116,7 @@ export class ServiceStream implements ServiceSession {
       return;
     }
     if ((ready & WRITE) !== 0) this.#flush();
-    if ((ready & READ) !== 0 && this.#unsent.length === 0 && !this.#peerEnded) this.#read();
+    if ((ready & READ) !== 0 && this.#unsent.length === 0 && this.#state === 'open') this.#read();
     this.#settle();
   }
 
@@ -130,51 +130,34 @@ export class ServiceStream implements ServiceSession {
     const bytes = this.#channel.read(this.#host.budgetBytes);
     if (bytes === undefined) return;
     this.#lastMove = this.#host.now();
-    if (bytes.length > 0) {
-      this.bytesIn += bytes.length;
-      if (this.#state === 'open') this.#service.onBytes(bytes, this);
-      return;
-    }
-    this.#peerEnded = true;
-    if (this.#state === 'open') this.#service.onEnd(this);
+    this.bytesIn += bytes.length;
+    if (bytes.length > 0) this.#service.onBytes(bytes, this);
+    else this.#service.onEnd(this);
   }
 
-  /** Writes what is unsent; after the last byte of a stream that finishes comes our FIN. */
   #flush(): void {
-    if (this.#unsent.length > 0) {
-      const taken = this.#channel.write(this.#unsent);
-      if (taken > 0) this.#lastMove = this.#host.now();
-      this.bytesOut += taken;
-      this.#unsent = taken === this.#unsent.length ? NOTHING : this.#unsent.subarray(taken);
-    }
-    if (this.#unsent.length === 0 && this.#state === 'finishing') {
-      this.#state = 'lingering';
-      this.#channel.endWrite();
-      // Closing right away could answer bytes of the peer that are still unread, or under way, with RST; and a RST makes
-      // its system throw away what it has not read yet: the very line that we have just sent (RFC 1122, 4.2.2.13).
-      this.setDeadline(LINGER_MS);
-    }
+    if (this.#unsent.length === 0) return;
+    const taken = this.#channel.write(this.#unsent);
+    if (taken > 0) this.#lastMove = this.#host.now();
+    this.bytesOut += taken;
+    this.#unsent = taken === this.#unsent.length ? NOTHING : this.#unsent.subarray(taken);
   }
 
   /** After each piece of work: over, or which interest is left? */
   #settle(): void {
-    if (this.#state === 'lingering' && this.#peerEnded) this.#end('close');
+    if (this.#state === 'finishing' && this.#unsent.length === 0) this.#end('close');
     else if (this.#state !== 'ended') this.#updateInterest();
   }
 
   #updateInterest(): void {
     // Dropping READ while output waits is the backpressure: the peer's own send() blocks until it has read.
-    const interest = this.#unsent.length > 0 ? WRITE : this.#peerEnded ? 0 : READ;
+    const interest = this.#unsent.length > 0 || this.#state === 'finishing' ? WRITE : READ;
     if (interest === this.#interest) return;
     this.#interest = interest;
     this.#host.setInterest(interest);
   }
 
   #onDeadlineTimer(): void {
-    if (this.#state === 'lingering') {
-      this.#end('close');
-      return;
-    }
     this.#service.onDeadline?.(this);
     this.#settle();
   }

@@ -17,8 +17,7 @@ export class MemoryStream implements StreamChannel {
   onEdge: (() => void) | undefined;
   bytesRead = 0;
   bytesWritten = 0;
-  /** What the session did with the ends of the stream. */
-  ended = false;
+  /** What the session did with the stream in the end. */
   closed = false;
   aborted = false;
   /** The longest read that was asked for. */
@@ -53,7 +52,7 @@ export class MemoryStream implements StreamChannel {
   }
 
   write(bytes: Uint8Array): number {
-    if (this.ended || this.closed || this.aborted) throw new Error('write after the end');
+    if (this.closed || this.aborted) throw new Error('write after the end');
     const taken = Math.min(bytes.length, this.room);
     this.#waiting = Buffer.concat([this.#waiting, bytes.subarray(0, taken)]);
     this.bytesWritten += taken;
@@ -61,7 +60,7 @@ export class MemoryStream implements StreamChannel {
   }
 
   endWrite(): void {
-    this.ended = true;
+    throw new Error('no service half-closes: close() sends what was written');
   }
 
   close(): void {
