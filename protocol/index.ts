@@ -24,3 +24,6 @@ export * from './link/schema.ts';
 export * from './link/stream.ts';
 export * from './link/value.ts';
 export * from './text.ts';
+export * from './link/receive-window.ts';
+export * from './link/retransmission-timeout.ts';
+export * from './link/send-window.ts';
