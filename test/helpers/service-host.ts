@@ -1,4 +1,5 @@
 /** Runs a bring-up service in this process, on a real source under the real loop, without the rest of the gateway. */
+import { performance } from 'node:perf_hooks';
 import type { GatewayError } from '../../gateway/errors.ts';
 import { createLog } from '../../gateway/log.ts';
 import { Loop } from '../../gateway/loop.ts';
@@ -9,12 +10,14 @@ import { serveDatagrams, serveStream } from '../../gateway/sessions/services/ser
 import type { ServiceName } from '../../gateway/sessions/services/services.ts';
 import { READ } from '../../gateway/sources/source.ts';
 import type { Source } from '../../gateway/sources/source.ts';
+import type { SourceContext } from '../../gateway/sources/source-base.ts';
 
 const BUDGET_BYTES = 16_384;
 
 export type RunningService = ServiceStream | ServiceDatagrams;
 
-export interface ServiceHost {
+export interface ServiceHost<S extends Source> {
+  readonly source: S;
   /** All sessions so far, in the order in which they were accepted. */
   readonly sessions: readonly RunningService[];
   /** How the sessions that are over ended, in that order: an error, or undefined when all went by plan. */
@@ -25,14 +28,18 @@ export interface ServiceHost {
   stop(): Promise<void>;
 }
 
-/** Opens the source and serves whatever it accepts. */
-export async function hostService(name: ServiceName, source: Source): Promise<ServiceHost> {
+/** Makes a source, opens it, and serves whatever it accepts. */
+export async function hostService<S extends Source>(
+  name: ServiceName,
+  makeSource: (context: SourceContext) => S,
+): Promise<ServiceHost<S>> {
   const loop = new Loop();
+  const source = makeSource({ timers: loop.timers, now: () => performance.now(), random: Math.random });
   const log = createLog({ level: 'silent', pretty: false });
   const sessions: RunningService[] = [];
   const ended: (GatewayError | undefined)[] = [];
   const live = new Set<ChannelHost>();
-  let onEnded = (): void => undefined;
+  let onEnded: (() => void) | undefined;
 
   const key = loop.register(source, READ, {
     onReady: () => {
@@ -40,10 +47,11 @@ export async function hostService(name: ServiceName, source: Source): Promise<Se
         const host = new ChannelHost(loop, channel, BUDGET_BYTES, log, (finished, error) => {
           live.delete(finished);
           ended.push(error);
-          onEnded();
+          onEnded?.();
         });
         live.add(host);
-        const session = channel.kind === 'stream' ? serveStream(name, channel, host) : serveDatagrams(name, channel, host);
+        const session =
+          channel.kind === 'stream' ? serveStream(name, channel, host) : serveDatagrams(name, channel, host);
         host.start(session);
         sessions.push(session);
       }
@@ -54,6 +62,7 @@ export async function hostService(name: ServiceName, source: Source): Promise<Se
   const running = loop.run();
 
   return {
+    source,
     sessions,
     ended,
     untilEnded: async (count) => {
