@@ -8,7 +8,7 @@
  *   a single forged datagram would keep two such services busy with each other for ever (CERT advisory CA-1996-01).
  */
 import { ERROR, READ } from '../../sources/source.ts';
-import type { Datagram, DatagramChannel, Peer } from '../../sources/source.ts';
+import type { Datagram, DatagramChannel } from '../../sources/source.ts';
 import type { SessionHost } from '../session.ts';
 import type { ServiceSession } from './service-stream.ts';
 
@@ -20,11 +20,6 @@ const DATAGRAM_COST = 64;
 
 /** The answer to a datagram, or undefined for none. Must not keep or change the request. */
 export type DatagramService = (request: Datagram) => Uint8Array | undefined;
-
-/** A peer as people write it: `192.168.1.7:50122`, `[fe80::1]:50122`. */
-export function peerText(peer: Peer): string {
-  return peer.address.includes(':') ? `[${peer.address}]:${peer.port}` : `${peer.address}:${peer.port}`;
-}
 
 /** Runs one service on a datagram socket. */
 export class ServiceDatagrams implements ServiceSession {

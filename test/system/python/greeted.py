@@ -13,5 +13,5 @@ with socket.create_connection((host, port), timeout=20) as sock:
         if not piece:  # an empty piece is the server's FIN, not an empty message
             break
         greeting += piece
-print(greeting.decode("ascii"), end="")
+print(greeting.decode("ascii").rstrip("\r\n"))
 print("closed")

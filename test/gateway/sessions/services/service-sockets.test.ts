@@ -1,4 +1,5 @@
 /** The services over real sockets and the real loop, with clients of Node; those of Python are in test/system. */
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -9,6 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ServiceName } from '../../../../gateway/sessions/services/services.ts';
 import { TcpClientSource } from '../../../../gateway/sources/tcp-client.ts';
 import { TcpServerSource } from '../../../../gateway/sources/tcp-server.ts';
+import { UdpSource } from '../../../../gateway/sources/udp.ts';
 import { UnixSource } from '../../../../gateway/sources/unix.ts';
 import { hostService } from '../../../helpers/service-host.ts';
 import type { ServiceHost } from '../../../helpers/service-host.ts';
@@ -148,4 +150,25 @@ test('an outgoing connection has them too', async () => {
   expect((await readToEnd(socket)).toString()).toBe('FROM THE SERVER\n');
   await host.untilEnded(1);
   expect(host.ended).toEqual([undefined]);
+});
+
+test('UDP answers each datagram with one, many peers at once', async () => {
+  const host = await hostService('echo', (context) => new UdpSource({ host: '127.0.0.1', port: 0 }, context));
+  cleanups.push(() => host.stop());
+  const { port = 0 } = host.source.address ?? {};
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, peer) => {
+      const socket = createSocket('udp4');
+      cleanups.push(() => {
+        socket.close();
+      });
+      for (const size of [0, 1, 1_200, 20_000]) {
+        const question = Buffer.alloc(size, peer);
+        socket.send(question, port, '127.0.0.1');
+        const [answer] = (await once(socket, 'message')) as [Buffer];
+        expect(answer.equals(question)).toBe(true);
+      }
+    }),
+  );
+  expect(host.sessions[0]).toMatchObject({ datagramsIn: 32, datagramsOut: 32, bytesIn: 169_608, bytesOut: 169_608 });
 });
