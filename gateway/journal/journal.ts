@@ -35,6 +35,9 @@ export interface JournalStats {
   bytesWritten: number;
 }
 
+/** Records that `append` takes after `full` has turned true; the largest window of a device. */
+export const APPEND_HEADROOM = 32;
+
 export interface Journal {
   /** Reads what an earlier run left. */
   open(): Promise<void>;
@@ -46,7 +49,10 @@ export interface Journal {
   readonly durable: number;
   /** Called after `durable` has moved; never from inside `append`. */
   onDurable: (() => void) | undefined;
-  /** True while `append` would refuse: sessions drop their read interest. */
+  /**
+   * The high-water mark is reached: sessions drop their read interest. `append` still takes APPEND_HEADROOM records,
+   * because one frame that fills a hole can set a whole window of others free.
+   */
   readonly full: boolean;
   /** Called when `full` turns false. */
   onRoom: (() => void) | undefined;

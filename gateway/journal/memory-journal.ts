@@ -7,7 +7,7 @@
  *          ├── publisher ───┤─ turn ──┤        slot = lsn mod size; a released record leaves a hole until it is the head
  * ```
  */
-import type { Journal, JournalRecord, JournalStats } from './journal.ts';
+import { APPEND_HEADROOM, type Journal, type JournalRecord, type JournalStats } from './journal.ts';
 
 export interface MemoryJournalOptions {
   /** Records between head and newest, default 100,000. */
@@ -43,7 +43,7 @@ export class MemoryJournal implements Journal {
   async open(): Promise<void> {}
 
   append(record: JournalRecord): number | undefined {
-    if (this.#full) {
+    if (this.#full && this.#next - this.#head >= this.#maxRecords + APPEND_HEADROOM) {
       this.#refused++;
       return undefined;
     }

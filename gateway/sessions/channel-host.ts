@@ -1,0 +1,69 @@
+/** Ties one session to the loop: the SessionHost of a channel. */
+import type { GatewayError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Handler, Loop } from '../loop.ts';
+import type { SelectionKey } from '../selector.ts';
+import { type Channel, READ } from '../sources/source.ts';
+import type { TimerQueue } from '../timers.ts';
+import type { Session, SessionHost } from './session.ts';
+
+export class ChannelHost implements SessionHost, Handler {
+  readonly #loop: Loop;
+  readonly #key: SelectionKey<Handler>;
+  readonly #onFinished: (host: ChannelHost, error: GatewayError | undefined) => void;
+  #session: Session | undefined;
+  readonly channel: Channel;
+  readonly budgetBytes: number;
+  readonly log: Log;
+
+  /** Registers the channel; `onFinished` is called once, after it was unregistered. */
+  constructor(
+    loop: Loop,
+    channel: Channel,
+    budgetBytes: number,
+    log: Log,
+    onFinished: (host: ChannelHost, error: GatewayError | undefined) => void,
+  ) {
+    this.#loop = loop;
+    this.channel = channel;
+    this.budgetBytes = budgetBytes;
+    this.log = log;
+    this.#onFinished = onFinished;
+    this.#key = loop.register(channel, READ, this);
+  }
+
+  get timers(): TimerQueue {
+    return this.#loop.timers;
+  }
+
+  /** Gives the channel its session; it must be called before the loop turns. */
+  start(session: Session): void {
+    this.#session = session;
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  onReady(ready: number): void {
+    this.#session?.onReady(ready);
+  }
+
+  now(): number {
+    return this.#loop.now();
+  }
+
+  setInterest(interest: number): void {
+    if (this.#key.registered && this.#key.interest !== interest) this.#loop.modify(this.#key, interest);
+  }
+
+  setMore(more: boolean): void {
+    this.#key.more = more;
+  }
+
+  finished(error?: GatewayError): void {
+    if (!this.#key.registered) return;
+    this.#loop.unregister(this.#key);
+    this.#onFinished(this, error);
+  }
+}

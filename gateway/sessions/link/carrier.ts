@@ -1,0 +1,27 @@
+/** What carries the frames of link sessions: one stream connection, one serial line, or one UDP peer. */
+import type { Transport } from '../../devices/device.ts';
+import type { GatewayError } from '../../errors.ts';
+import type { LinkSession } from './link-session.ts';
+
+export interface Carrier {
+  readonly transport: Transport;
+  /** Names connection or peer in logs and events. */
+  readonly id: string;
+  /** Whether the other one leads to the same peer. */
+  same(other: Carrier): boolean;
+  /** Sends one whole frame. False: no room, because the peer does not read; the carrier is then closing. */
+  send(frame: Uint8Array): boolean;
+  /** An ACK has gone out: a connection whose peer has sent FIN looks whether it may close now. */
+  acknowledged(): void;
+  /** Backpressure: stop or go on reading. Datagrams cannot be paused; there it does nothing. */
+  pause(paused: boolean): void;
+  /** A session stands on it. A concentrator may carry several. */
+  attach(session: LinkSession): void;
+  /**
+   * A session on it is over. A connection without any closes, after what was sent; a serial line and a datagram socket
+   * stay open for the next HELLO.
+   */
+  detach(session: LinkSession, error?: GatewayError): void;
+  /** There will be no session: a connection closes after what was sent. */
+  release(): void;
+}

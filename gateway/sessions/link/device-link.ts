@@ -1,0 +1,264 @@
+/**
+ * What the gateway keeps of a device on the link protocol, beyond its sessions: the boot, which reliable frames have
+ * come, and up to where they are durable. From here readings go into the journal and ACKs come back.
+ *
+ * ```
+ *   READINGS ─→ receive window (order, no duplicates) ─→ journal.append ─→ lsn ─┐
+ *   ACK      ←─ highest seq whose lsn is durable ←──────────────────────────────┘
+ * ```
+ */
+import {
+  encodeMessage,
+  type MessageOf,
+  ReceiveWindow,
+  type Sample,
+  type Schema,
+  SchemaAssembler,
+} from '../../../protocol/index.ts';
+import type { RegisteredDevice } from '../../devices/registry.ts';
+import type { Transport } from '../../devices/device.ts';
+import type { Carrier } from './carrier.ts';
+import { CommandQueue } from './command-queue.ts';
+import type { DeviceClock } from './device-clock.ts';
+import { count, type LinkContext, type LinkCounters } from './link-context.ts';
+import type { LinkSession } from './link-session.ts';
+
+/** Messages that keep their place in the order of a device's reliable frames. */
+export type ReliableMessage = MessageOf<'READINGS' | 'RESULT' | 'LOG' | 'GAP'>;
+
+interface ReliableFrame {
+  readonly seq: number;
+  readonly message: ReliableMessage;
+}
+
+export class DeviceLink {
+  readonly device: RegisteredDevice;
+  readonly #context: LinkContext;
+  readonly #onAckDue: (link: DeviceLink) => void;
+  session: LinkSession | undefined;
+  /** What the device said of its clock at HELLO or REPORT. */
+  clock: DeviceClock | undefined;
+  /** CRC of the schema that the device names; 0: it has none. */
+  schemaCrc = 0;
+  /** True while an ACK waits for the end of the turn. */
+  ackDue = false;
+  #boot = 0;
+  #window = new ReceiveWindow<ReliableFrame>(1);
+  /** Delivered frames that are not durable yet: their seqs and the lsns they wait for, oldest first. */
+  #waitingSeq: number[] = [];
+  #waitingLsn: number[] = [];
+  /** Every reliable frame of this boot up to and including this seq is durable. */
+  #durableSeq = 0;
+  /** Where the REPORT came from whose ACK is due. */
+  #reporter: { readonly carrier: Carrier; readonly seq: number } | undefined;
+  #knownSchemaCrc = 0;
+  #assembler: SchemaAssembler | undefined;
+  #commands: CommandQueue | undefined;
+
+  constructor(context: LinkContext, device: RegisteredDevice, onAckDue: (link: DeviceLink) => void) {
+    this.#context = context;
+    this.device = device;
+    this.#onAckDue = onAckDue;
+  }
+
+  /** The present boot's number; 0 before the first. */
+  get boot(): number {
+    return this.#boot;
+  }
+
+  /** Whether delivered frames wait for the journal. */
+  get waiting(): boolean {
+    return this.#waitingSeq.length > 0;
+  }
+
+  /** The device promised a schema that we do not have. */
+  get schemaWanted(): boolean {
+    return this.schemaCrc !== 0 && this.schemaCrc !== this.#knownSchemaCrc;
+  }
+
+  /** Commands that go down to the device; what waits survives its sessions. */
+  get commands(): CommandQueue {
+    this.#commands ??= new CommandQueue(
+      this.#context.timers,
+      () => this.#context.now(),
+      this.#context.randomU32(),
+      (id, ttlS, value) => this.session?.sendCommand(id, ttlS, value),
+    );
+    return this.#commands;
+  }
+
+  /** A new session begins: `firstSeq` is the oldest reliable frame that will still come in this boot. */
+  begin(boot: number, firstSeq: number): void {
+    if (boot !== this.#boot) this.#startBoot(boot, firstSeq);
+    else this.#window.skipTo(firstSeq);
+    this.#settle();
+  }
+
+  /** The session stands: what had to wait for it goes out. */
+  resumeCommands(): void {
+    this.#commands?.restart();
+  }
+
+  /** Gives up what waits for a device that is not kept any longer. */
+  forget(): void {
+    this.#commands?.close('the gateway stops');
+  }
+
+  /** One part of the schema. Returns an error code of the assembler when the schema cannot be used. */
+  schemaPart(part: MessageOf<'SCHEMA'>): string | undefined {
+    this.#assembler ??= new SchemaAssembler();
+    const outcome = this.#assembler.add(part);
+    if (outcome === 'more') return undefined;
+    const schema: Schema | undefined = this.#assembler.schema;
+    this.#assembler = undefined;
+    if (outcome !== 'complete' || schema === undefined) return outcome;
+    if (part.crc !== this.schemaCrc) return 'another-schema';
+    if (this.#knownSchemaCrc !== part.crc) {
+      this.#knownSchemaCrc = part.crc;
+      this.device.declare(schema);
+      this.#context.listener.schema(this.device);
+    }
+    this.acknowledge();
+    return undefined;
+  }
+
+  /**
+   * Takes a reliable frame of the session. What is in order goes on at once, what lies beyond a hole waits, what came
+   * before is acknowledged again. False when the journal is full: nothing was taken, and the device has to wait.
+   */
+  offer(seq: number, message: ReliableMessage, counters: LinkCounters): boolean {
+    if (this.#context.journal.full) {
+      counters.busy++;
+      return false;
+    }
+    if (message.type === 'GAP') this.#window.gap(message.first, seq);
+    const place = this.#window.offer(seq, { seq, message });
+    if (place === 'duplicate') counters.duplicates++;
+    else if (place === 'hold') counters.held++;
+    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
+      this.#deliver(next.seq, next.message, counters);
+    }
+    this.acknowledge();
+    return true;
+  }
+
+  /**
+   * Takes a REPORT: one outstanding at a time, so whatever is not newer than the last is a repetition. False when the
+   * journal is full.
+   */
+  report(message: MessageOf<'REPORT'>, seq: number, carrier: Carrier, counters: LinkCounters): boolean {
+    if (this.#context.journal.full) {
+      counters.busy++;
+      return false;
+    }
+    if (message.boot !== this.#boot) this.#startBoot(message.boot, seq);
+    if (seq < this.#window.next) {
+      counters.duplicates++;
+    } else {
+      this.#window = new ReceiveWindow(seq + 1);
+      this.#append(seq, message.samples, carrier.transport, counters);
+    }
+    this.#reporter = { carrier, seq };
+    this.acknowledge();
+    return true;
+  }
+
+  /** An ACK is due at the end of this turn. */
+  acknowledge(): void {
+    if (this.ackDue) return;
+    this.ackDue = true;
+    this.#onAckDue(this);
+  }
+
+  /** Sends what there is to acknowledge; called at the end of a turn and when the journal has become durable. */
+  sendAck(): void {
+    this.ackDue = false;
+    this.#settle();
+    const flags = { schemaWanted: this.schemaWanted };
+    const seq = this.#durableSeq;
+    this.session?.send({ type: 'ACK', seq, map: this.#window.mapAfter(seq), flags });
+    this.session?.carrier.acknowledged();
+    this.#answerReport();
+  }
+
+  #startBoot(boot: number, firstSeq: number): void {
+    this.#boot = boot;
+    this.#window = new ReceiveWindow(firstSeq);
+    this.#waitingSeq = [];
+    this.#waitingLsn = [];
+    this.#durableSeq = firstSeq - 1;
+  }
+
+  #deliver(seq: number, message: ReliableMessage, counters: LinkCounters): void {
+    switch (message.type) {
+      case 'READINGS':
+        this.#append(seq, message.samples, this.session?.carrier.transport, counters);
+        return;
+      case 'RESULT':
+        if (message.status === 'unknown') count(counters.rejected, 'result-status-unknown');
+        else if (!this.commands.result(message.id, message.status, message.text))
+          count(counters.rejected, 'result-unexpected');
+        break;
+      case 'LOG':
+        this.#context.listener.deviceLog(
+          this.device,
+          message.level === 'unknown' ? 'info' : message.level,
+          message.text,
+        );
+        break;
+      case 'GAP':
+        this.#context.listener.lost(this.device, message.lost);
+        break;
+    }
+    // Acknowledged in its turn: not before the readings that it follows.
+    this.#waitingSeq.push(seq);
+    this.#waitingLsn.push(this.device.newestLsn);
+  }
+
+  #append(seq: number, samples: Sample[], transport: Transport | undefined, counters: LinkCounters): void {
+    if (transport !== undefined) this.device.transport = transport;
+    declareByUse(this.device, samples);
+    const receivedAt = this.#context.wallNow();
+    const lsn = this.#context.journal.append({ device: this.device, boot: this.#boot, seq, receivedAt, samples });
+    if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
+    this.device.newestLsn = lsn;
+    this.#waitingSeq.push(seq);
+    this.#waitingLsn.push(lsn);
+    counters.readings++;
+  }
+
+  /** Moves `durableSeq` over what has become durable. */
+  #settle(): void {
+    const durable = this.#context.journal.durable;
+    let settled = 0;
+    while (settled < this.#waitingLsn.length && (this.#waitingLsn[settled] as number) <= durable) settled++;
+    if (settled > 0) {
+      this.#durableSeq = this.#waitingSeq[settled - 1] as number;
+      if (settled === this.#waitingSeq.length) {
+        this.#waitingSeq.length = 0;
+        this.#waitingLsn.length = 0;
+      } else {
+        this.#waitingSeq.splice(0, settled);
+        this.#waitingLsn.splice(0, settled);
+      }
+    }
+    // Nothing waits: frames that were given up count as done, too.
+    if (this.#waitingSeq.length === 0) this.#durableSeq = this.#window.next - 1;
+  }
+
+  #answerReport(): void {
+    const reporter = this.#reporter;
+    if (reporter === undefined || this.#durableSeq < reporter.seq) return;
+    this.#reporter = undefined;
+    const flags = { schemaWanted: this.device.schema === undefined };
+    const ack = encodeMessage({ type: 'ACK', seq: reporter.seq, map: 0, flags }, { sid: 0, seq: 0, down: true });
+    reporter.carrier.send(ack);
+  }
+}
+
+/** A channel that the device uses without having declared it appears all the same. */
+function declareByUse(device: RegisteredDevice, samples: readonly Sample[]): void {
+  for (const sample of samples) {
+    for (const value of sample.values) device.ensureChannel(value.channel);
+  }
+}

@@ -1,0 +1,82 @@
+/** What all link sessions share: the way onward, the limits, and whom they tell. */
+import type { RegisteredDevice, DeviceRegistry } from '../../devices/registry.ts';
+import type { Transport } from '../../devices/device.ts';
+import type { Journal } from '../../journal/journal.ts';
+import type { RateLimitedLog } from '../../log.ts';
+import type { TimerQueue } from '../../timers.ts';
+
+export interface LinkLimits {
+  readonly handshakeMs: number;
+  /** A frame once begun must be complete within this time. */
+  readonly frameMs: number;
+  readonly keepaliveS: number;
+  /** Reliable frames that a device may have outstanding, 1–32. */
+  readonly window: number;
+  /** How long a connection may stay unread because the way onward is full. */
+  readonly throttleMs: number;
+}
+
+/** Counts of one transport. Plain fields: they are counted on the hot path. */
+export interface LinkCounters {
+  frames: number;
+  /** READINGS and REPORT frames taken into the journal. */
+  readings: number;
+  duplicates: number;
+  /** Frames that wait for a hole before them. */
+  held: number;
+  /** Reliable frames not taken because the journal was full. */
+  busy: number;
+  /** Frames with a right checksum that were not accepted, by reason. Reasons are words of ours. */
+  readonly rejected: Map<string, number>;
+  /** Received bytes that belong to no frame, by skip reason. */
+  readonly skippedBytes: Map<string, number>;
+}
+
+export function createLinkCounters(): LinkCounters {
+  return { frames: 0, readings: 0, duplicates: 0, held: 0, busy: 0, rejected: new Map(), skippedBytes: new Map() };
+}
+
+/** Adds to one of the maps of LinkCounters. */
+export function count(map: Map<string, number>, reason: string, by = 1): void {
+  map.set(reason, (map.get(reason) ?? 0) + by);
+}
+
+/** Why a session ended; stable words, seen in events. */
+export type SessionEnd =
+  | 'bye'
+  | 'closed'
+  | 'connection-lost'
+  | 'silent'
+  | 'replaced'
+  | 'throttled'
+  | 'protocol-error'
+  | 'device-error'
+  | 'output-overflow'
+  | 'shutdown';
+
+/** Whom the sessions tell what happens; everything here is rare compared with readings. */
+export interface LinkListener {
+  online(device: RegisteredDevice, peer: string): void;
+  offline(device: RegisteredDevice, why: SessionEnd | 'report-overdue'): void;
+  schema(device: RegisteredDevice): void;
+  /** A LOG message; `text` is raw text from the wire. */
+  deviceLog(device: RegisteredDevice, level: 'debug' | 'info' | 'warning' | 'error', text: string): void;
+  /** Readings that the device had to drop before it could deliver them. */
+  lost(device: RegisteredDevice, readings: number): void;
+}
+
+export interface LinkContext {
+  readonly registry: DeviceRegistry;
+  readonly journal: Journal;
+  readonly timers: TimerQueue;
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Unix milliseconds. */
+  wallNow(): number;
+  /** A random u32. */
+  randomU32(): number;
+  readonly limits: LinkLimits;
+  readonly counters: Readonly<Record<Transport, LinkCounters>>;
+  readonly listener: LinkListener;
+  readonly log: RateLimitedLog;
+}

@@ -1,0 +1,97 @@
+/** The link protocol on a datagram socket: a datagram is one raw frame, and every peer is a carrier of its own. */
+import { MAX_DATAGRAM_BYTES } from '../../../protocol/index.ts';
+import type { Transport } from '../../devices/device.ts';
+import { type DatagramChannel, ERROR, type Peer, READ } from '../../sources/source.ts';
+import type { Session, SessionHost } from '../session.ts';
+import type { Carrier } from './carrier.ts';
+import { count, type LinkCounters } from './link-context.ts';
+import type { LinkSession } from './link-session.ts';
+import type { LinkTable, Origin } from './link-table.ts';
+
+/** Datagrams handled in one turn. */
+const MAX_DATAGRAMS_PER_TURN = 256;
+
+export class LinkDatagrams implements Session, Origin {
+  readonly #channel: DatagramChannel;
+  readonly #host: SessionHost;
+  readonly #table: LinkTable;
+  readonly #counters: LinkCounters;
+  /** The sender of the datagram at hand. */
+  #peer: Peer = { address: '', port: 0 };
+
+  constructor(channel: DatagramChannel, host: SessionHost, table: LinkTable, counters: LinkCounters) {
+    this.#channel = channel;
+    this.#host = host;
+    this.#table = table;
+    this.#counters = counters;
+  }
+
+  onReady(ready: number): void {
+    if ((ready & READ) !== 0) this.#read();
+    if ((ready & ERROR) !== 0) this.#host.finished(this.#channel.error);
+  }
+
+  close(): void {
+    this.#channel.close();
+    this.#host.finished();
+  }
+
+  matches(carrier: Carrier): boolean {
+    return carrier instanceof DatagramCarrier && carrier.leadsTo(this.#channel, this.#peer);
+  }
+
+  carrier(): Carrier {
+    return new DatagramCarrier(this.#channel, this.#peer);
+  }
+
+  #read(): void {
+    let bytes = 0;
+    for (let n = 0; n < MAX_DATAGRAMS_PER_TURN && bytes < this.#host.budgetBytes; n++) {
+      const datagram = this.#channel.receive();
+      if (datagram === undefined) return;
+      bytes += datagram.bytes.length;
+      this.#peer = datagram.peer;
+      if (datagram.bytes.length === 0) count(this.#counters.skippedBytes, 'empty', 0);
+      else if (datagram.bytes.length > MAX_DATAGRAM_BYTES)
+        count(this.#counters.skippedBytes, 'too-long', datagram.bytes.length);
+      else this.#table.receive(datagram.bytes, this, this.#counters);
+    }
+  }
+}
+
+/** One peer of a datagram socket. There is nothing to open or close: it only knows where to send. */
+class DatagramCarrier implements Carrier {
+  readonly transport: Transport = 'udp';
+  readonly #channel: DatagramChannel;
+  readonly #peer: Peer;
+
+  constructor(channel: DatagramChannel, peer: Peer) {
+    this.#channel = channel;
+    this.#peer = peer;
+  }
+
+  get id(): string {
+    const { address, port } = this.#peer;
+    return `${this.#channel.id}/${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+
+  leadsTo(channel: DatagramChannel, peer: Peer): boolean {
+    return channel === this.#channel && peer.port === this.#peer.port && peer.address === this.#peer.address;
+  }
+
+  same(other: Carrier): boolean {
+    return other instanceof DatagramCarrier && other.leadsTo(this.#channel, this.#peer);
+  }
+
+  /** A datagram that finds no room is lost like any other; the protocol repeats what matters. */
+  send(frame: Uint8Array): boolean {
+    this.#channel.send(frame, this.#peer);
+    return true;
+  }
+
+  acknowledged(): void {}
+  pause(): void {}
+  attach(_session: LinkSession): void {}
+  detach(_session: LinkSession): void {}
+  release(): void {}
+}

@@ -1,0 +1,256 @@
+/** The link protocol on a stream: a TCP or Unix-domain connection, or a serial line. Frames travel as COBS and 00. */
+import { encodeStreamFrame, type Item, linkStreamDecoder } from '../../../protocol/index.ts';
+import type { Transport } from '../../devices/device.ts';
+import { GatewayError } from '../../errors.ts';
+import { ERROR, READ, type StreamChannel } from '../../sources/source.ts';
+import type { Timer } from '../../timers.ts';
+import type { Session, SessionHost } from '../session.ts';
+import type { Carrier } from './carrier.ts';
+import { count, type LinkCounters, type LinkLimits } from './link-context.ts';
+import type { LinkSession } from './link-session.ts';
+import type { LinkTable, Origin } from './link-table.ts';
+
+/** Frames and skips handled in one turn; a peer that sends nothing but tiny ones does not hold up the others. */
+const MAX_ITEMS_PER_TURN = 256;
+/** Devices behind one connection (a concentrator). */
+const MAX_SESSIONS = 32;
+
+export class LinkStream implements Session, Carrier, Origin {
+  readonly transport: Transport;
+  readonly #channel: StreamChannel;
+  readonly #host: SessionHost;
+  readonly #table: LinkTable;
+  readonly #limits: LinkLimits;
+  readonly #counters: LinkCounters;
+  readonly #decoder = linkStreamDecoder();
+  readonly #sessions: LinkSession[] = [];
+  #handshake: Timer | undefined;
+  #throttle: Timer | undefined;
+  #frameTimer: Timer | undefined;
+  /** When the frame that is being received began, or undefined. */
+  #partialSince: number | undefined;
+  #paused = false;
+  /** The decoder may hold items that this turn had no budget for. */
+  #undone = false;
+  #peerEnded = false;
+  #finished = false;
+
+  constructor(
+    channel: StreamChannel,
+    transport: Transport,
+    host: SessionHost,
+    table: LinkTable,
+    limits: LinkLimits,
+    counters: LinkCounters,
+  ) {
+    this.#channel = channel;
+    this.transport = transport;
+    this.#host = host;
+    this.#table = table;
+    this.#limits = limits;
+    this.#counters = counters;
+    if (!this.#isLine) {
+      this.#handshake = host.timers.schedule(host.now() + limits.handshakeMs, () => this.#handshakeOver());
+    }
+  }
+
+  get id(): string {
+    return this.#channel.id;
+  }
+
+  /** A serial line is always there: it has no handshake deadline and does not close with a session. */
+  get #isLine(): boolean {
+    return this.transport === 'serial';
+  }
+
+  // --- Session -----------------------------------------------------------------------------------------------------
+
+  onReady(ready: number): void {
+    if ((ready & READ) !== 0) this.#read();
+    // What had arrived before the error was good, so it is read first.
+    if ((ready & ERROR) !== 0) this.#dead(this.#channel.error);
+  }
+
+  close(): void {
+    this.#shutDown();
+  }
+
+  // --- Carrier and Origin ------------------------------------------------------------------------------------------
+
+  same(other: Carrier): boolean {
+    return other === this;
+  }
+
+  matches(carrier: Carrier): boolean {
+    return carrier === this;
+  }
+
+  carrier(): Carrier {
+    return this;
+  }
+
+  send(frame: Uint8Array): boolean {
+    if (this.#finished) return false;
+    const bytes = encodeStreamFrame(frame);
+    if (this.#channel.write(bytes) === bytes.length) return true;
+    if (this.#channel.error === undefined) {
+      this.#dead(new GatewayError('OUTPUT_OVERFLOW', this.id));
+    }
+    return false;
+  }
+
+  acknowledged(): void {
+    if (this.#peerEnded && !this.#undone && !this.#finished) this.#endOfInput();
+  }
+
+  pause(paused: boolean): void {
+    if (paused === this.#paused || this.#finished) return;
+    this.#paused = paused;
+    const { timers } = this.#host;
+    if (paused) {
+      // Unread, a dead peer is not noticed: so being throttled has a deadline of its own.
+      this.#throttle = timers.schedule(this.#host.now() + this.#limits.throttleMs, () =>
+        this.#dead(new GatewayError('BACKPRESSURE_TIMEOUT', this.id)),
+      );
+    } else if (this.#throttle !== undefined) {
+      timers.cancel(this.#throttle);
+      this.#throttle = undefined;
+    }
+    this.#updateInterest();
+  }
+
+  attach(session: LinkSession): void {
+    if (this.#handshake !== undefined) this.#host.timers.cancel(this.#handshake);
+    this.#handshake = undefined;
+    this.#sessions.push(session);
+    if (this.#sessions.length > MAX_SESSIONS) this.#sessions[0]?.end('replaced');
+  }
+
+  detach(session: LinkSession, error?: GatewayError): void {
+    const index = this.#sessions.indexOf(session);
+    if (index !== -1) this.#sessions.splice(index, 1);
+    if (this.#sessions.length === 0 && !this.#isLine) this.#shutDown(error);
+  }
+
+  release(): void {
+    if (!this.#isLine) this.#shutDown();
+  }
+
+  // --- reading -----------------------------------------------------------------------------------------------------
+
+  #read(): void {
+    if (!this.#undone && !this.#peerEnded) {
+      const bytes = this.#channel.read(this.#host.budgetBytes);
+      if (bytes === undefined) return;
+      if (bytes.length === 0) {
+        this.#peerEnded = true;
+        this.#decoder.end();
+      } else {
+        this.#decoder.push(bytes);
+      }
+    }
+    this.#takeItems();
+    if (this.#finished) return;
+    if (this.#peerEnded && !this.#undone) this.#endOfInput();
+    else this.#updateInterest();
+  }
+
+  #takeItems(): void {
+    this.#undone = false;
+    for (let n = 0; n < MAX_ITEMS_PER_TURN; n++) {
+      const item = this.#decoder.next();
+      if (item === undefined) {
+        this.#watchPartialFrame();
+        return;
+      }
+      this.#takeItem(item);
+      if (this.#finished) return;
+      if (this.#paused) break;
+    }
+    this.#undone = true;
+  }
+
+  #takeItem(item: Item): void {
+    this.#partialSince = undefined;
+    if (item.kind === 'frame') this.#table.receive(item.bytes, this, this.#counters);
+    else count(this.#counters.skippedBytes, item.reason, item.wireLength);
+  }
+
+  /** The peer has sent FIN and may still listen: it gets its ACKs, then the connection closes. */
+  #endOfInput(): void {
+    for (const session of this.#sessions) {
+      if (session.link.ackDue || session.link.waiting) {
+        // `acknowledged` comes back here. Without interest until then: the end of a stream stays ready and would spin.
+        this.#host.setInterest(0);
+        this.#host.setMore(false);
+        return;
+      }
+    }
+    if (this.#sessions.length > 0) this.#table.carrierGone(this, this.#sessions, 'closed');
+    if (this.#isLine) this.#dead(this.#channel.error);
+    else this.#shutDown();
+  }
+
+  #updateInterest(): void {
+    this.#host.setInterest(this.#paused ? 0 : READ);
+    this.#host.setMore(this.#undone && !this.#paused);
+  }
+
+  /** A claimed frame that never gets complete must not stall the line. */
+  #watchPartialFrame(): void {
+    if (this.#decoder.buffered === 0) {
+      this.#partialSince = undefined;
+      return;
+    }
+    this.#partialSince ??= this.#host.now();
+    this.#frameTimer ??= this.#host.timers.schedule(this.#partialSince + this.#limits.frameMs, () => {
+      this.#frameTimer = undefined;
+      if (this.#partialSince === undefined || this.#finished) return;
+      if (this.#host.now() >= this.#partialSince + this.#limits.frameMs) {
+        this.#decoder.expire();
+        this.#takeItems();
+      } else this.#watchPartialFrame();
+    });
+  }
+
+  // --- ending ------------------------------------------------------------------------------------------------------
+
+  #handshakeOver(): void {
+    this.#handshake = undefined;
+    const seconds = this.#limits.handshakeMs / 1_000;
+    this.#shutDown(new GatewayError('HANDSHAKE_TIMEOUT', this.id, `no session within ${seconds} s`));
+  }
+
+  #shutDown(error?: GatewayError): void {
+    if (this.#finished) return;
+    this.#channel.close();
+    this.#finish(error);
+  }
+
+  #dead(error: GatewayError | undefined): void {
+    if (this.#finished) return;
+    this.#channel.abort();
+    this.#finish(error);
+    const why =
+      error?.code === 'OUTPUT_OVERFLOW'
+        ? 'output-overflow'
+        : error?.code === 'BACKPRESSURE_TIMEOUT'
+          ? 'throttled'
+          : 'connection-lost';
+    this.#table.carrierGone(this, this.#sessions, why, error);
+  }
+
+  #finish(error?: GatewayError): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#cancelTimers();
+    this.#host.finished(error);
+  }
+
+  #cancelTimers(): void {
+    for (const timer of [this.#handshake, this.#throttle, this.#frameTimer]) {
+      if (timer !== undefined) this.#host.timers.cancel(timer);
+    }
+    this.#handshake = this.#throttle = this.#frameTimer = undefined;
+  }
+}
