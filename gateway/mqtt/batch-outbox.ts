@@ -40,7 +40,7 @@ export interface BatchOutboxOptions {
   /** An unacknowledged QoS 1 message is given this long, default 20,000. */
   readonly ackTimeoutMs?: number;
   /** Monotonic milliseconds. */
-  now(): number;
+  readonly now: () => number;
 }
 
 interface Batch {

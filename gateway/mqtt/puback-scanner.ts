@@ -23,9 +23,9 @@ export interface PubackScannerOptions {
   /** Packet ids 1–maxId belong to the data plane. */
   readonly maxId: number;
   readonly maxIncomingBytes: number;
-  onPuback(id: number, reasonCode: number): void;
+  readonly onPuback: (id: number, reasonCode: number) => void;
   /** Bytes for MQTT.js: a view of the chunk pushed, or a copy. */
-  pass(bytes: Uint8Array): void;
+  readonly pass: (bytes: Uint8Array) => void;
 }
 
 export class PubackScanner {

@@ -34,7 +34,7 @@ export interface PublisherOptions {
   /** Whether the broker is to keep a device's state; default: it is not. Asked once a device. */
   readonly retainState?: (device: Device) => boolean;
   /** Unix milliseconds. */
-  now(): number;
+  readonly now: () => number;
   /** The broker will never take it: it is counted and given up. */
   onRefused?: (record: JournalRecord, reasonCode: number) => void;
 }

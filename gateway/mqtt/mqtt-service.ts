@@ -1,0 +1,159 @@
+/**
+ * Everything MQTT of the gateway, put together:
+ *
+ * ```
+ *   journal ─→ Publisher ─→ outbox ┐
+ *              Bridge ──────────→  ├─ MqttConnection ─→ broker
+ *   device ←── Commands ←────────  │
+ *              Requests ←────────→ ┘
+ * ```
+ */
+import type { Device } from '../devices/device.ts';
+import { GatewayError } from '../errors.ts';
+import type { Journal, JournalRecord } from '../journal/journal.ts';
+import { type Log, rateLimited } from '../log.ts';
+import type { Value } from '../../protocol/index.ts';
+import { Bridge } from './bridge.ts';
+import { Commands } from './commands.ts';
+import { MqttConnection, type MqttConnectionOptions } from './connection.ts';
+import type { Qos } from './outbox.ts';
+import { Publisher } from './publisher.ts';
+import { type GatewayView, Requests, standardRequests } from './requests.ts';
+import { Topics } from './topics.ts';
+
+export interface MqttServiceOptions {
+  /** The last will is added here. */
+  readonly connection: Omit<MqttConnectionOptions, 'will'>;
+  /** Base topic; see `baseProblem`. */
+  readonly base: string;
+  readonly qos: Qos;
+  readonly retainState?: (device: Device) => boolean;
+  readonly journal: Journal;
+  readonly log: Log;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Monotonic milliseconds. */
+  readonly monotonicNow: () => number;
+  readonly devices: () => Iterable<Device>;
+  readonly deviceByAlias: (alias: string) => Device | undefined;
+  /** Sends a COMMAND; `done` is called once. */
+  readonly sendCommand: (device: Device, value: Value, done: (status: string, text: string) => void) => void;
+  readonly view: GatewayView;
+}
+
+export interface MqttService {
+  readonly connection: MqttConnection;
+  readonly publisher: Publisher;
+  readonly bridge: Bridge;
+  readonly commands: Commands;
+  readonly requests: Requests;
+  readonly topics: Topics;
+  /** Begins to connect; what is published before is sent when the broker is there. */
+  start(): void;
+  /** Says offline for the devices and the bridge, and closes. */
+  close(): Promise<void>;
+}
+
+/** `journal.onDurable` is left to the caller, who acknowledges to the devices and then calls `publisher.pump()`. */
+export function createMqttService(options: MqttServiceOptions): MqttService {
+  const { journal, log, now, view } = options;
+  const topics = new Topics(options.base);
+  const limited = rateLimited(log, options.monotonicNow);
+  const connection = new MqttConnection({
+    ...options.connection,
+    will: { topic: topics.bridgeState, payload: 'offline' },
+  });
+  const publisher = new Publisher({
+    journal,
+    outbox: connection.outbox,
+    topics,
+    qos: options.qos,
+    now,
+    ...(options.retainState !== undefined && { retainState: options.retainState }),
+    onRefused: (record, reasonCode) => publishRefused(record, reasonCode),
+  });
+  const bridge = new Bridge({
+    connection,
+    topics,
+    devices: options.devices,
+    info: view.info,
+    health: view.health,
+    now,
+  });
+  const { deviceByAlias, sendCommand: send } = options;
+  const commands = new Commands({ connection, topics, deviceByAlias, send });
+  const requests = new Requests({ connection, topics, handlers: standardRequests(view, now), log });
+
+  function publishRefused({ device, boot, seq }: JournalRecord, reasonCode: number): void {
+    const reason = hexCode(reasonCode);
+    const fields = { device: device.alias, boot, seq, reason };
+    bridge.event('publish_refused', fields);
+    const error = new GatewayError('PUBLISH_REFUSED', topics.state(device.alias), `the broker said ${reason}`);
+    limited.warn(
+      `PUBLISH_REFUSED ${device.id}`,
+      { ...fields, err: error },
+      'the broker has refused readings of a device',
+    );
+  }
+
+  function received(topic: string, payload: Buffer, retain: boolean): void {
+    const incoming = topics.parse(topic);
+    switch (incoming?.kind) {
+      case 'set':
+        commands.set(incoming.device, payload, retain);
+        break;
+      case 'set-channel':
+        commands.setChannel(incoming.device, incoming.channel, payload, retain);
+        break;
+      case 'request':
+        requests.request(incoming.name, payload, retain);
+        break;
+      case 'availability':
+        bridge.availabilityFound(incoming.device, payload.toString('utf8'), retain);
+        break;
+      case undefined:
+        break;
+    }
+  }
+
+  connection.onMessage = received;
+  connection.onConnected = ({ version }) => {
+    log.info({ broker: connection.where, version }, 'connected to the broker');
+    bridge.connected();
+  };
+  connection.onDisconnected = (error) => {
+    limited.warn(
+      error.code,
+      { err: error, code: error.code },
+      'no connection to the broker; readings wait in the journal',
+    );
+  };
+  connection.onRefused = (topic, reasonCode) => {
+    limited.warn('MQTT_REFUSED control', { topic, reason: hexCode(reasonCode) }, 'the broker has refused a topic');
+  };
+  for (const filter of topics.subscriptions) connection.subscribe(filter);
+
+  return {
+    connection,
+    publisher,
+    bridge,
+    commands,
+    requests,
+    topics,
+    start: () => {
+      bridge.start();
+      connection.start();
+    },
+    close: async () => {
+      bridge.close();
+      publisher.pump();
+      await connection.close();
+      publisher.close();
+      limited.flush(true);
+    },
+  };
+}
+
+function hexCode(reasonCode: number): string {
+  return `0x${reasonCode.toString(16)}`;
+}
