@@ -148,6 +148,9 @@ export interface LogConfig {
 export const ALIAS = /^[a-z0-9_]{1,32}$/;
 const TOPIC_BASE = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
 
+/** Marks what may come from `!secret` and is never shown; JSON Schema has this word for it. */
+const SECRET = { writeOnly: true } as const;
+
 const text = (maximum = 1024) => z.string().min(1, 'must not be empty').max(maximum);
 const seconds = (maximum: number) => z.number().min(0.1).max(maximum);
 
@@ -260,8 +263,12 @@ const mqtt = z.strictObject({
     .regex(TOPIC_BASE, 'must be topic levels of letters, digits, _ . and -, with no slash at either end')
     .default('bytes2mqtt')
     .describe('First level (or levels) of every topic.'),
-  username: text().optional().describe('User at the broker.'),
-  password: text(65_535).optional().describe('Password at the broker; better as `!secret NAME`.'),
+  username: text()
+    .optional()
+    .meta({ description: 'User at the broker.', ...SECRET }),
+  password: text(65_535)
+    .optional()
+    .meta({ description: 'Password at the broker; better as `!secret NAME`.', ...SECRET }),
   ca: text()
     .optional()
     .describe('PEM file with the certificates to trust, for mqtts://. Default: those of the system.'),

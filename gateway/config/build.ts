@@ -1,0 +1,239 @@
+/** What the schema let through becomes the `Config` of the gateway; here is what a schema cannot say. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { formatAddress, overlaps, parseAddress } from './address.ts';
+import type { Address } from './address.ts';
+import type { Path } from './keys.ts';
+import type { Finding } from './problem.ts';
+import { formatPath } from './keys.ts';
+import type { Config, DeviceConfig, FileConfig, FileSource, MqttConfig, SourceConfig } from './schema.ts';
+
+export interface Built {
+  readonly config: Config;
+  readonly problems: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+/** @param folder what relative paths in the file begin at */
+export function buildConfig(file: FileConfig, folder: string): Built {
+  const problems: Finding[] = [];
+  const warnings: Finding[] = [];
+  const config: Config = {
+    mqtt: buildMqtt(file.mqtt, folder, problems, warnings),
+    sources: buildSources(file.sources, folder, problems),
+    devices: buildDevices(file.devices, problems),
+    limits: {
+      connections: file.limits.connections,
+      connectionsPerAddress: file.limits.connections_per_address,
+      handshakeMs: milliseconds(file.limits.handshake_s),
+      frameMs: milliseconds(file.limits.frame_s),
+      keepaliveS: file.limits.keepalive_s,
+      window: file.limits.window,
+      readBudget: file.limits.read_budget,
+      throttleMs: milliseconds(file.limits.throttle_s),
+    },
+    journal: { maxRecords: file.journal.max_records },
+    log: file.log,
+  };
+  return { config, problems, warnings };
+}
+
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000);
+}
+
+// -------------------------------------------------------------------------------------------------------------- mqtt
+
+function buildMqtt(mqtt: FileConfig['mqtt'], folder: string, problems: Finding[], warnings: Finding[]): MqttConfig {
+  const invalid = (key: string, message: string, code: Finding['code'] = 'CONFIG_INVALID') =>
+    problems.push({ code, path: ['mqtt', key], message });
+
+  const tls = checkUrl(mqtt.url, (message) => invalid('url', message));
+  for (const key of ['ca', 'cert', 'key'] as const) {
+    const path = mqtt[key];
+    if (path === undefined) continue;
+    const fault = unreadable(resolve(folder, path));
+    if (fault !== undefined) invalid(key, fault, 'FILE_UNREADABLE');
+    if (tls === false) {
+      warnings.push({
+        code: 'CONFIG_CONFLICT',
+        path: ['mqtt', key],
+        message: 'has no effect without mqtts:// in mqtt.url',
+      });
+    }
+  }
+  if (mqtt.cert !== undefined && mqtt.key === undefined)
+    invalid('cert', 'needs its private key in mqtt.key', 'CONFIG_CONFLICT');
+  if (mqtt.key !== undefined && mqtt.cert === undefined)
+    invalid('key', 'needs its certificate in mqtt.cert', 'CONFIG_CONFLICT');
+  if (mqtt.password !== undefined && mqtt.username === undefined) {
+    invalid('password', 'needs mqtt.username: MQTT 3.1.1 has no password without a user name', 'CONFIG_CONFLICT');
+  }
+  if (mqtt.url === undefined && (mqtt.username !== undefined || mqtt.password !== undefined)) {
+    const message = 'has no effect without mqtt.url: the embedded broker asks for no user';
+    warnings.push({ code: 'CONFIG_CONFLICT', path: ['mqtt', 'username'], message });
+  }
+
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(folder, path));
+  return {
+    url: mqtt.url,
+    base: mqtt.base,
+    username: mqtt.username,
+    password: mqtt.password,
+    ca: absolute(mqtt.ca),
+    cert: absolute(mqtt.cert),
+    key: absolute(mqtt.key),
+    verify: mqtt.verify,
+    clientId: mqtt.client_id,
+    qos: mqtt.qos,
+    keepaliveS: mqtt.keepalive_s,
+  };
+}
+
+/** Whether it is TLS; undefined when that cannot be told. */
+function checkUrl(text: string | undefined, invalid: (message: string) => void): boolean | undefined {
+  if (text === undefined) return false;
+  const example = 'for example mqtt://192.168.1.10:1883';
+  if (!/^[a-z0-9+.-]+:\/\//i.test(text)) {
+    invalid(`must begin with mqtt:// or mqtts://, ${example}`);
+    return undefined;
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.hostname === '' || url.port === '0') {
+    invalid(`is not an address of a broker; write mqtt://HOST:PORT, ${example}`);
+    return undefined;
+  }
+  if (url.protocol !== 'mqtt:' && url.protocol !== 'mqtts:') {
+    invalid(`must begin with mqtt:// or mqtts://, ${example}; other protocols are not supported`);
+    return undefined;
+  }
+  if (url.username !== '' || url.password !== '') {
+    invalid('must be without user and password: write them as mqtt.username and mqtt.password');
+  } else if (!['', '/'].includes(url.pathname) || url.search !== '' || url.hash !== '') {
+    invalid(`must end after the port, ${example}`);
+  }
+  return url.protocol === 'mqtts:';
+}
+
+function unreadable(path: string): string | undefined {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).isFile() ? undefined : 'must be the path of a file, and this is something else';
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code;
+    if (reason === 'EACCES') return 'the file may not be read by this user; change its permissions';
+    return 'must be the path of a file that exists; relative paths begin at the folder of the configuration file';
+  }
+}
+
+// ----------------------------------------------------------------------------------------------------------- sources
+
+function buildSources(sources: readonly FileSource[], folder: string, problems: Finding[]): SourceConfig[] {
+  const built = sources.map((source) => buildSource(source, folder));
+  for (const [index, source] of built.entries()) {
+    for (let other = 0; other < index; other++) {
+      const clash = built[other];
+      if (clash === undefined || !sameResource(source, clash)) continue;
+      problems.push({
+        code: 'CONFIG_CONFLICT',
+        path: ['sources', index, source.kind],
+        message: `is already taken by sources[${other}].${clash.kind}; give one of them another port or path`,
+      });
+      break;
+    }
+  }
+  return nameSources(sources, built, problems);
+}
+
+type Unnamed = { [K in SourceConfig['kind']]: Omit<Extract<SourceConfig, { kind: K }>, 'id'> }[SourceConfig['kind']];
+
+function buildSource(source: FileSource, folder: string): Unnamed {
+  const { service } = source;
+  if ('tcp' in source) return { kind: 'tcp', service, ...addressOf(source.tcp), backlog: source.backlog };
+  if ('udp' in source) return { kind: 'udp', service, ...addressOf(source.udp), receiveBuffer: source.receive_buffer };
+  if ('unix' in source) {
+    const mode = source.mode === undefined ? undefined : Number.parseInt(source.mode, 8);
+    return { kind: 'unix', service, path: resolve(folder, source.unix), mode };
+  }
+  if ('connect' in source) return { kind: 'connect', service, ...addressOf(source.connect) };
+  return {
+    kind: 'serial',
+    service,
+    path: source.serial,
+    baud: source.baud,
+    dataBits: source.data_bits,
+    parity: source.parity,
+    stopBits: source.stop_bits,
+    rtscts: source.rtscts,
+    silenceMs: source.silence_s === undefined ? undefined : milliseconds(source.silence_s),
+  };
+}
+
+function addressOf(text: string): Address {
+  const parsed = parseAddress(text);
+  if (!parsed.ok) throw new TypeError('an address that the schema let through must parse');
+  return parsed.address;
+}
+
+function sameResource(a: Unnamed, b: Unnamed): boolean {
+  if (a.kind === 'tcp' || a.kind === 'udp') return b.kind === a.kind && overlaps(a, b);
+  if (a.kind === 'unix' || a.kind === 'serial') return b.kind === a.kind && a.path === b.path;
+  return false;
+}
+
+function nameSources(sources: readonly FileSource[], built: readonly Unnamed[], problems: Finding[]): SourceConfig[] {
+  const taken = new Map<string, Path>();
+  for (const [index, source] of sources.entries()) {
+    if (source.name === undefined) continue;
+    const path = ['sources', index, 'name'];
+    const first = taken.get(source.name);
+    if (first === undefined) taken.set(source.name, path);
+    else
+      problems.push({
+        code: 'CONFIG_CONFLICT',
+        path,
+        message: `is already the name of ${formatPath(first.slice(0, 2))}`,
+      });
+  }
+  return built.map((source, index) => {
+    const name = sources[index]?.name;
+    return { ...source, id: name ?? freeName(nameOf(source), taken) };
+  });
+}
+
+function nameOf(source: Unnamed): string {
+  return 'path' in source ? `${source.kind}:${source.path}` : `${source.kind}:${formatAddress(source)}`;
+}
+
+/** Two listeners on port 0, or two connections to one address, are different sources. */
+function freeName(wanted: string, taken: Map<string, Path>): string {
+  let name = wanted;
+  for (let number = 2; taken.has(name); number++) name = `${wanted}#${number}`;
+  taken.set(name, []);
+  return name;
+}
+
+// ----------------------------------------------------------------------------------------------------------- devices
+
+function buildDevices(devices: FileConfig['devices'], problems: Finding[]): Map<string, DeviceConfig> {
+  const built = new Map<string, DeviceConfig>();
+  const aliases = new Map<string, string>();
+  for (const [written, device] of Object.entries(devices)) {
+    const id = written.toLowerCase();
+    const { alias } = device;
+    if (built.has(id)) {
+      const message = 'this device is already there, in other letters; keep only one of them';
+      problems.push({ code: 'CONFIG_CONFLICT', path: ['devices', written], message, atKey: true });
+    }
+    built.set(id, { alias });
+    if (alias === undefined || alias === id) continue;
+    const clash = (message: string) =>
+      problems.push({ code: 'CONFIG_CONFLICT', path: ['devices', written, 'alias'], message });
+    const other = aliases.get(alias);
+    if (alias === 'bridge') clash('"bridge" is the name of the gateway itself in topics; choose another');
+    else if (other !== undefined) clash(`is already the alias of device ${other}`);
+    else if (/^[0-9a-f]{16}$/.test(alias)) clash('looks like the id of another device; choose another');
+    aliases.set(alias, id);
+  }
+  return built;
+}
