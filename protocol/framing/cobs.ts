@@ -43,6 +43,8 @@ class CobsDecoder implements FrameDecoder {
   private discarding = false;
 
   constructor(maxBytes: number) {
+    if (!(Number.isInteger(maxBytes) && maxBytes >= 1))
+      throw new RangeError('maxBytes must be a positive whole number');
     this.maxBytes = maxBytes;
     this.maxWire = maxCobsLength(maxBytes);
   }
@@ -57,10 +59,12 @@ class CobsDecoder implements FrameDecoder {
   }
 
   expire(): void {
+    if (this.queue.buffered === 0) this.discarding = false;
     this.queue.seal('expired');
   }
 
   end(): void {
+    if (this.queue.buffered === 0) this.discarding = false;
     this.queue.seal('truncated');
   }
 
@@ -80,7 +84,7 @@ class CobsDecoder implements FrameDecoder {
       }
       if (sealed !== undefined) {
         this.scanned = 0;
-        return queue.skip(sealed === 'expired' ? 'expired' : 'truncated', length);
+        return queue.skip(sealed, length);
       }
       this.scanned = length;
       return queue.settle();

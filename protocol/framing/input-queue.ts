@@ -12,8 +12,8 @@
  */
 import type { FrameItem, SkipItem, SkipReason } from './frame-decoder.ts';
 
-/** What drew the line behind the bytes: silence, the end of the connection, or the end of a datagram. */
-export type Seal = 'expired' | 'truncated' | 'datagram';
+/** What drew the line behind the bytes: silence, or the end of the connection. Also why an unfinished frame is skipped. */
+export type Seal = 'expired' | 'truncated';
 
 const NOTHING = new Uint8Array(0);
 /** A rest pins its chunk only if the chunk is not much larger than that. */

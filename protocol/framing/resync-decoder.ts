@@ -1,0 +1,161 @@
+/**
+ * What the strategies share that know a frame's length from its first bytes: `fixed`, `length`, `type-length`.
+ *
+ * ```
+ *   … noise … | sync | header, tells the length | … body … | trailer |
+ *               ↑ a place where a frame may begin: probe it
+ *                 it fails: these bytes are skipped, from here up to the next place, which is looked for one byte on
+ * ```
+ *
+ * A claimed length is only ever used to wait or to accept, never to skip by. All bytes from a failed place up to the next
+ * possible one are one skip with the reason of the failure, so that a bad frame shows as one item and a megabyte of
+ * noise as one a chunk.
+ */
+import type { FrameDecoder, Item, SkipReason } from './frame-decoder.ts';
+import { InputQueue } from './input-queue.ts';
+
+/** What a probe says when it is not the length of a frame. */
+export const NEED_MORE = 0;
+export const BAD_LENGTH = -1;
+export const TOO_LONG = -2;
+export const UNKNOWN_TYPE = -3;
+
+export interface Candidate {
+  /** Every frame starts with these bytes; may be empty, then every byte may start one. */
+  readonly sync: Uint8Array;
+  /**
+   * How long the frame is that would start at `data[at]`, in all; or one of the codes above. It sees no further than `end`
+   * and checks the limits: a length it returns will be waited for.
+   */
+  readonly probe: (data: Uint8Array, at: number, end: number) => number;
+  /** Every frame ends with these bytes. */
+  readonly trailer: Uint8Array;
+  /** Says whether a whole frame is right, by its checksum. */
+  readonly verify: ((frame: Uint8Array) => boolean) | undefined;
+  /** Where the content lies in a frame of `total` bytes at `data[at]`. */
+  readonly contentFrom: (data: Uint8Array, at: number) => number;
+  readonly contentTo: (at: number, total: number) => number;
+}
+
+/** So much is verified in one `next()` at most before it gives back what it has. */
+const VERIFY_BYTES = 16_384;
+
+export class ResyncDecoder implements FrameDecoder {
+  private readonly queue = new InputQueue();
+  private readonly candidate: Candidate;
+  /** Why the bytes at `start` are skipped if no frame begins there: noise, or the last failure. */
+  private reason: SkipReason = 'noise';
+  /** So many bytes from `start` on are decided: they are skipped for `reason`. */
+  private decided = 0;
+  /** The length of a frame at `start` that was checked already. */
+  private checked = 0;
+  /** Bytes that went through `verify` in this call of `next()`. */
+  private verified = 0;
+
+  constructor(candidate: Candidate) {
+    this.candidate = candidate;
+  }
+
+  get buffered(): number {
+    return this.queue.buffered;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.queue.push(chunk);
+  }
+
+  expire(): void {
+    this.queue.seal('expired');
+  }
+
+  end(): void {
+    this.queue.seal('truncated');
+  }
+
+  next(): Item | undefined {
+    const { queue } = this;
+    const { data, start, end } = queue;
+    if (start === end) return queue.settle();
+    if (this.checked > 0) return this.accept(this.checked);
+
+    let at = start + this.decided;
+    this.verified = 0;
+    for (;;) {
+      at = this.findSync(data, at, end);
+      if (at === end) break;
+      const verdict = this.judge(data, at, end);
+      if (verdict === undefined) break;
+      if (typeof verdict === 'number') {
+        if (at === start) return this.accept(verdict);
+        this.checked = verdict;
+        this.decided = 0;
+        return this.give(at - start);
+      }
+      if (at > start && verdict !== this.reason) {
+        const item = this.give(at - start);
+        this.fail(verdict);
+        return item;
+      }
+      this.fail(verdict);
+      at++;
+      if (this.verified > VERIFY_BYTES) break;
+    }
+    if (at === start) return queue.settle();
+    this.decided = 0;
+    return this.give(at - start);
+  }
+
+  private fail(reason: SkipReason): void {
+    this.reason = reason;
+    this.decided = 1;
+  }
+
+  /** Gives `length` bytes back as skipped; behind a seal everything starts afresh. */
+  private give(length: number): Item {
+    const { queue } = this;
+    const fresh = queue.sealed !== undefined && queue.start + length === queue.end;
+    const item = queue.skip(this.reason, length);
+    if (fresh) this.reason = 'noise';
+    return item;
+  }
+
+  private accept(total: number): Item {
+    const { queue, candidate } = this;
+    const { data, start } = queue;
+    this.checked = 0;
+    this.decided = 0;
+    this.reason = 'noise';
+    return queue.frame(queue.view(candidate.contentFrom(data, start), candidate.contentTo(start, total)), total);
+  }
+
+  /** The length of the frame at `at`, why there is none, or undefined when that takes more bytes. */
+  private judge(data: Uint8Array, at: number, end: number): number | SkipReason | undefined {
+    const { candidate, queue } = this;
+    const total = candidate.probe(data, at, end);
+    if (total === BAD_LENGTH) return 'bad-length';
+    if (total === TOO_LONG) return 'too-long';
+    if (total === UNKNOWN_TYPE) return 'unknown-type';
+    if (total === NEED_MORE || at + total > end) return queue.sealed;
+    const { trailer } = candidate;
+    for (let i = 0, from = at + total - trailer.length; i < trailer.length; i++) {
+      if (data[from + i] !== trailer[i]) return 'bad-trailer';
+    }
+    if (candidate.verify === undefined) return total;
+    this.verified += total;
+    return candidate.verify(queue.view(at, at + total)) ? total : 'bad-checksum';
+  }
+
+  /** The first place in `at..end` where the sync stands, or where the bytes at hand end in the middle of one. */
+  private findSync(data: Uint8Array, at: number, end: number): number {
+    const { sync } = this.candidate;
+    const first = sync[0];
+    if (first === undefined) return at;
+    for (let i = at; i < end; i++) {
+      if (data[i] !== first) continue;
+      let match = 1;
+      while (match < sync.length && i + match < end && data[i + match] === sync[match]) match++;
+      if (match === sync.length || i + match === end) return i;
+    }
+    return end;
+  }
+}
