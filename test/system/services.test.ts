@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ServiceName } from '../../gateway/sessions/services/services.ts';
+import { SerialSource } from '../../gateway/sources/serial.ts';
 import { TcpClientSource } from '../../gateway/sources/tcp-client.ts';
 import { TcpServerSource } from '../../gateway/sources/tcp-server.ts';
 import { UdpSource } from '../../gateway/sources/udp.ts';
@@ -109,6 +110,16 @@ describe.skipIf(lacks('python3'))('Python', () => {
   test('talks from 50 sockets under one select while one of them dies abruptly', async () => {
     const lines = await runPython('many_clients.py', HOST, await serveTcp('echo'), 50);
     expect(lines).toEqual(['49 finished, 1 died']);
+  });
+
+  test('talks over a serial line', async () => {
+    const far = startPython('serial_upper.py');
+    cleanups.push(() => far.stop());
+    const path = (await far.waitFor(/line (\S+)/))[1] ?? '';
+    const host = await hostService('upper', (context) => new SerialSource({ path, baud: 115_200 }, context));
+    cleanups.push(() => host.stop());
+    far.process.stdin.end('\n');
+    await far.waitFor(/TEMPERATURE 21\.5 DEGREES\n/);
   });
 
   test('is the server, and the gateway connects, greets, reads the echo and closes cleanly', async () => {
