@@ -36,7 +36,7 @@ export class ReceiveWindow<T> {
     return this.expected;
   }
 
-  /** Seqs given up without a GAP that covered them. */
+  /** Seqs given up because a frame came that proved them gone; a GAP that was overtaken may explain them later. */
   get givenUp(): number {
     return this.abandoned;
   }

@@ -165,10 +165,11 @@ export class SendWindow {
     const due = this.entries.find((entry) => entry.due);
     if (due !== undefined) return this.transmit(due, nowMs);
     if (nowMs >= this.timerAt) {
-      const oldest = this.entries.find((entry) => entry.sent && !entry.mapped) ?? this.entries[0];
+      const oldest =
+        this.entries.find((entry) => entry.sent && !entry.mapped) ?? this.entries.find((entry) => entry.sent);
+      this.timerAt = Infinity;
       if (oldest !== undefined) {
         this.timeout.backOff();
-        this.timerAt = nowMs + this.timeout.nextMs();
         this.recovering = this.transmissions + 1;
         return this.transmit(oldest, nowMs);
       }
@@ -216,15 +217,14 @@ export class SendWindow {
 
   /** ERROR busy or rate limited: nothing goes out for `retryAfterMs` (at least one timeout), then all outstanding again. */
   onBusy(retryAfterMs: number, nowMs: number): void {
-    this.resend(nowMs);
+    this.resend();
     this.quietUntil = nowMs + Math.max(retryAfterMs, this.timeout.nextMs());
   }
 
   /** What is outstanding was not taken and would be now (the schema has arrived): send it again without waiting. */
-  resend(nowMs: number): void {
+  resend(): void {
     this.quietUntil = 0;
     for (const entry of this.entries) if (entry.sent && !entry.mapped) entry.due = true;
-    if (this.timerAt !== Infinity) this.timerAt = nowMs + this.timeout.nextMs();
   }
 
   /** A new session: everything not acknowledged goes out again, oldest first, at most `window` outstanding. */
@@ -263,7 +263,7 @@ export class SendWindow {
     entry.sentAt = nowMs;
     entry.order = ++this.transmissions;
     this.highestSent = Math.max(this.highestSent, entry.seq);
-    if (this.timerAt === Infinity) this.timerAt = nowMs + this.timeout.nextMs();
+    if (again || this.timerAt === Infinity) this.timerAt = nowMs + this.timeout.nextMs();
     const body = entry.name === 'GAP' ? gapBody(entry) : entry.body;
     return { name: entry.name, type: messageByName(entry.name).number, seq: entry.seq, body, again };
   }
