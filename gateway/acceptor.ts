@@ -24,10 +24,19 @@ export interface AcceptorLimits {
 }
 
 /** Makes the session that runs on a channel of one source. */
-export type SessionFactory = (channel: Channel, host: SessionHost, source: Source) => Session;
+export type SessionFactory = (channel: Channel, host: SessionHost) => Session;
+
+/** What a source is used for. */
+export interface SourceUse {
+  /** Its address for people. */
+  readonly where: () => string;
+  /** `link protocol`, or the service. */
+  readonly speaks: string;
+  readonly createSession: SessionFactory;
+}
 
 /** What is known of one source, for statistics. */
-export interface SourceEntry {
+export interface SourceEntry extends SourceUse {
   readonly source: Source;
   /** Channels open now. */
   channels: number;
@@ -68,9 +77,10 @@ export class Acceptor {
     return this.#connections;
   }
 
-  /** Watches a source; every channel that it offers runs what `factory` makes. */
-  add(source: Source, factory: SessionFactory): void {
+  /** Watches a source; every channel that it offers runs what `use.createSession` makes. */
+  add(source: Source, use: SourceUse): void {
     const entry: SourceEntry = {
+      ...use,
       source,
       channels: 0,
       accepted: 0,
@@ -80,7 +90,7 @@ export class Acceptor {
       closedBytesWritten: 0,
     };
     this.#entries.push(entry);
-    const handler: Handler = { onReady: () => this.#accept(entry, factory) };
+    const handler: Handler = { onReady: () => this.#accept(entry) };
     this.#loop.register(source, READ, handler);
   }
 
@@ -99,10 +109,10 @@ export class Acceptor {
   /** Stops listening, then lets every session say goodbye. */
   async close(): Promise<void> {
     await Promise.all(this.#entries.map((entry) => entry.source.close()));
-    for (const host of [...this.#entryOf.keys()]) host.session?.close();
+    for (const host of this.#entryOf.keys()) host.session?.close();
   }
 
-  #accept(entry: SourceEntry, factory: SessionFactory): void {
+  #accept(entry: SourceEntry): void {
     for (let n = 0; n < MAX_ACCEPTS_PER_TURN; n++) {
       const channel = entry.source.accept();
       if (channel === undefined) return;
@@ -111,7 +121,7 @@ export class Acceptor {
       entry.channels++;
       const host = new ChannelHost(this.#loop, channel, this.#limits.readBudget, this.#log, this.#onFinished);
       this.#entryOf.set(host, entry);
-      host.start(factory(channel, host, entry.source));
+      host.start(entry.createSession(channel, host));
       this.#log.debug({ source: entry.source.id, channel: channel.id }, `opened ${channel.id}`);
     }
   }

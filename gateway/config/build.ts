@@ -25,6 +25,7 @@ export function buildConfig(file: FileConfig, folder: string): Built {
     limits: {
       connections: file.limits.connections,
       connectionsPerAddress: file.limits.connections_per_address,
+      devices: file.limits.devices,
       handshakeMs: milliseconds(file.limits.handshake_s),
       frameMs: milliseconds(file.limits.frame_s),
       keepaliveS: file.limits.keepalive_s,
@@ -128,9 +129,16 @@ function unreadable(path: string): string | undefined {
 
 // ----------------------------------------------------------------------------------------------------------- sources
 
+/** sockaddr_un has 108 bytes on Linux, one of them for the zero at the end. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
 function buildSources(sources: readonly FileSource[], folder: string, problems: Finding[]): SourceConfig[] {
   const built = sources.map((source) => buildSource(source, folder));
   for (const [index, source] of built.entries()) {
+    if (source.kind === 'unix' && Buffer.byteLength(source.path) > MAX_SOCKET_PATH_BYTES) {
+      const message = `is longer than ${MAX_SOCKET_PATH_BYTES} bytes as an absolute path, which no system takes`;
+      problems.push({ code: 'CONFIG_INVALID', path: ['sources', index, 'unix'], message });
+    }
     for (let other = 0; other < index; other++) {
       const clash = built[other];
       if (clash === undefined || !sameResource(source, clash)) continue;

@@ -22,7 +22,7 @@ export type ServiceName = (typeof SERVICES)[number];
 export const SOURCE_KINDS = ['tcp', 'udp', 'unix', 'serial', 'connect'] as const;
 export type SourceKind = (typeof SOURCE_KINDS)[number];
 
-export const PARITIES = ['none', 'even', 'odd', 'mark', 'space'] as const;
+export const PARITIES = ['none', 'even', 'odd'] as const;
 export type Parity = (typeof PARITIES)[number];
 
 // ------------------------------------------------------------------------------------------- what the gateway takes
@@ -94,7 +94,7 @@ export interface SerialSourceConfig extends SourceBase {
   readonly baud: number;
   readonly dataBits: 5 | 6 | 7 | 8;
   readonly parity: Parity;
-  readonly stopBits: 1 | 1.5 | 2;
+  readonly stopBits: 1 | 2;
   readonly rtscts: boolean;
   /** Nothing received for so long: the port is opened anew. Undefined: no watchdog. */
   readonly silenceMs: number | undefined;
@@ -122,6 +122,8 @@ export interface DeviceConfig {
 export interface LimitsConfig {
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** Devices remembered at once. */
+  readonly devices: number;
   readonly handshakeMs: number;
   readonly frameMs: number;
   /** Whole seconds, as WELCOME tells it to the device. */
@@ -226,7 +228,7 @@ const serialSource = z
     baud: z.int().min(50).max(4_000_000).default(115_200).describe('Bits a second.'),
     data_bits: z.literal([5, 6, 7, 8]).default(8).describe('Data bits of a character.'),
     parity: z.enum(PARITIES).default('none').describe('Parity bit.'),
-    stop_bits: z.literal([1, 1.5, 2]).default(1).describe('Stop bits of a character.'),
+    stop_bits: z.literal([1, 2]).default(1).describe('Stop bits of a character.'),
     rtscts: z.boolean().default(false).describe('Hardware flow control over RTS and CTS.'),
     silence_s: seconds(86_400)
       .optional()
@@ -294,6 +296,12 @@ const device = z.strictObject({
 const limits = z.strictObject({
   connections: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once, over all sources.'),
   connections_per_address: z.int().min(1).max(1_000_000).default(64).describe('Connections at once from one address.'),
+  devices: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(4096)
+    .describe('Devices remembered at once; for a new one beyond that, the one offline the longest is forgotten.'),
   handshake_s: seconds(3600).default(5).describe('Time for a new connection to say HELLO.'),
   frame_s: seconds(3600).default(10).describe('Time for a frame that has begun to be complete.'),
   keepalive_s: z

@@ -86,7 +86,7 @@ export class CommandQueue {
 
   /** Gives up everything that waits. */
   close(text: string): void {
-    for (const pending of [...this.#pending.values()]) this.#finish(pending, 'expired', text);
+    for (const pending of this.#pending.values()) this.#finish(pending, 'expired', text);
   }
 
   #due(pending: Pending): void {

@@ -23,11 +23,14 @@ import {
   type MessageOf,
   printable,
   type Sample,
+  type Value,
 } from '../../../protocol/index.ts';
+import type { Device } from '../../devices/device.ts';
 import type { RegisteredDevice } from '../../devices/registry.ts';
 import type { GatewayError } from '../../errors.ts';
 import type { Timer } from '../../timers.ts';
 import type { Carrier } from './carrier.ts';
+import type { CommandDone } from './command-queue.ts';
 import { DeviceClock } from './device-clock.ts';
 import { DeviceLink, type ReliableMessage } from './device-link.ts';
 import { count, type LinkContext, type LinkCounters, type SessionEnd } from './link-context.ts';
@@ -64,7 +67,6 @@ export class LinkTable {
 
   constructor(context: LinkContext) {
     this.#context = context;
-    context.registry.onRemoved = (device) => this.#forget(device);
   }
 
   get sessions(): Iterable<LinkSession> {
@@ -72,8 +74,24 @@ export class LinkTable {
   }
 
   /** The link state of a device that was heard in this run. */
-  link(device: RegisteredDevice): DeviceLink | undefined {
+  link(device: Device): DeviceLink | undefined {
     return this.#links.get(device.id);
+  }
+
+  /** Sends a value to a device; `done` is called once, with the device's answer or the reason why there is none. */
+  command(deviceId: string, value: Value, ttlS: number, done: CommandDone): void {
+    const link = this.#links.get(deviceId);
+    if (link === undefined) done('expired', 'the device has not been here since the gateway was started');
+    else link.commands.send(value, ttlS, done);
+  }
+
+  /** The device is not known any longer. */
+  forget(device: Device): void {
+    const link = this.#links.get(device.id);
+    if (link === undefined) return;
+    link.forget();
+    this.#links.delete(device.id);
+    this.#waiting.delete(link);
   }
 
   /** One frame, checksum not yet verified, without COBS. The view must not change during the call. */
@@ -124,12 +142,12 @@ export class LinkTable {
   /** Ends every session of a carrier that is gone. */
   carrierGone(carrier: Carrier, sessions: readonly LinkSession[], why: SessionEnd, error?: GatewayError): void {
     this.#paused.delete(carrier);
-    for (const session of [...sessions]) session.end(why, error);
+    for (const session of sessions.slice()) session.end(why, error);
   }
 
   /** Says goodbye to everybody. */
   close(): void {
-    for (const session of [...this.#sessions.values()]) {
+    for (const session of this.#sessions.values()) {
       session.send({ type: 'BYE', reason: 'restarting' });
       session.end('shutdown');
     }
@@ -373,14 +391,6 @@ export class LinkTable {
     const link = new DeviceLink(this.#context, device, this.#onAckDue);
     this.#links.set(id, link);
     return link;
-  }
-
-  #forget(device: RegisteredDevice): void {
-    const link = this.#links.get(device.id);
-    if (link === undefined) return;
-    link.forget();
-    this.#links.delete(device.id);
-    this.#waiting.delete(link);
   }
 
   #newSid(): number {

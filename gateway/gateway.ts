@@ -1,0 +1,243 @@
+/**
+ * The composition root: the gateway as in the picture.
+ *
+ * ```
+ *   Source → Selector → Session ─ frames → messages → readings ─→ Journal ─→ Publisher → broker
+ *      ↑        ↑          │                                         │           │
+ *      └─ ACK ──┼──────────┴─────────── durable ─────────────────────┘           │
+ *               └────────────── read interest dropped while full ────────────────┘
+ * ```
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { Acceptor, type SessionFactory } from './acceptor.ts';
+import { Announcer } from './announcer.ts';
+import type { Config, MqttConfig, SourceConfig } from './config/schema.ts';
+import type { Transport } from './devices/device.ts';
+import { DeviceRegistry } from './devices/registry.ts';
+import { MemoryJournal } from './journal/memory-journal.ts';
+import { type Log, type LogLevel, rateLimited } from './log.ts';
+import { Loop } from './loop.ts';
+import { teeLog } from './mqtt/bridge-log.ts';
+import type { MqttConnectionOptions } from './mqtt/connection.ts';
+import { startEmbeddedBroker } from './mqtt/embedded-broker.ts';
+import { createMqttService, type MqttService } from './mqtt/mqtt-service.ts';
+import { createLinkCounters, type LinkContext } from './sessions/link/link-context.ts';
+import { LinkDatagrams } from './sessions/link/link-datagrams.ts';
+import { LinkStream } from './sessions/link/link-stream.ts';
+import { LinkTable } from './sessions/link/link-table.ts';
+import { serveDatagrams, serveStream } from './sessions/services/services.ts';
+import type { Source } from './sources/source.ts';
+import { sourceOf, whereIs } from './sources/source-of.ts';
+import { VERSION } from './version.ts';
+import * as view from './view.ts';
+
+/** A command that a device does not answer is given up after this. */
+const COMMAND_TTL_S = 30;
+/** How long a closing gateway waits for the broker to take what is in the journal. */
+const DRAIN_MS = 2_000;
+/** Counts of suppressed log lines are told this often. */
+const LOG_FLUSH_MS = 60_000;
+
+export interface GatewayOptions {
+  /** For the request that changes the log level. */
+  readonly setLogLevel?: (level: LogLevel) => void;
+}
+
+export interface RunningGateway {
+  /** Where the broker is, e.g. `127.0.0.1:1883`. */
+  readonly broker: string;
+  /** Base of all topics. */
+  readonly base: string;
+  /** The sources in the order of the configuration, with their addresses: `where` has the port that was chosen. */
+  readonly sources: readonly { readonly id: string; readonly where: string; readonly state: Source['state'] }[];
+  /** The counters of bridge/health. */
+  health(): Readonly<Record<string, unknown>>;
+  /** Stops taking readings, gets rid of what the broker takes within two seconds, says goodbye and ends. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything and comes back when every source has been tried once. A source or broker that is not there is
+ * told, tried again, and stops nothing else.
+ */
+export async function startGateway(
+  config: Config,
+  plainLog: Log,
+  options: GatewayOptions = {},
+): Promise<RunningGateway> {
+  const startedAt = Date.now();
+  const loop = new Loop();
+  const log = teeLog(plainLog, (level, message, fields) => mqtt.bridge.log(level, message, fields));
+  const limited = rateLimited(log, () => performance.now());
+  const registry = new DeviceRegistry(aliasesOf(config), config.limits.devices);
+  const journal = new MemoryJournal({ maxRecords: config.journal.maxRecords });
+  const counters = {
+    tcp: createLinkCounters(),
+    udp: createLinkCounters(),
+    unix: createLinkCounters(),
+    serial: createLinkCounters(),
+  };
+
+  const embedded = config.mqtt.url === undefined ? await startEmbeddedBroker() : undefined;
+  if (embedded !== undefined) tellOfEmbeddedBroker(plainLog, embedded.port);
+  const mqtt: MqttService = createMqttService({
+    connection: connectionOptions(config.mqtt, embedded?.url),
+    base: config.mqtt.base,
+    qos: config.mqtt.qos,
+    journal,
+    log,
+    now: () => Date.now(),
+    monotonicNow: () => performance.now(),
+    devices: () => registry,
+    deviceByAlias: (alias) => registry.byAlias(alias),
+    sendCommand: (device, value, done) => links.command(device.id, value, COMMAND_TTL_S, done),
+    view: {
+      info: () => view.info(parts),
+      health: () => view.health(parts),
+      sources: () => view.sources(parts),
+      devices: () => Array.from(registry, (device) => view.device(parts, device)),
+      device: (name) => {
+        const device = registry.byAlias(name) ?? registry.get(name);
+        return device === undefined ? undefined : view.device(parts, device);
+      },
+      setLogLevel: (level) => options.setLogLevel?.(level),
+    },
+  });
+  const announcer = new Announcer(mqtt.bridge, log, limited);
+
+  const links = new LinkTable({
+    registry,
+    journal,
+    timers: loop.timers,
+    now: () => loop.now(),
+    wallNow: () => Date.now(),
+    randomU32: () => randomInt(2 ** 32),
+    limits: config.limits,
+    counters,
+    listener: announcer,
+    log: limited,
+  });
+  const acceptor = new Acceptor(loop, config.limits, log, limited);
+  const sourceContext = { timers: loop.timers, now: () => performance.now(), random: Math.random };
+  const parts = {
+    version: VERSION,
+    startedAt,
+    acceptor,
+    registry,
+    links,
+    counters,
+    journal,
+    mqtt,
+    turns: () => loop.turns,
+  };
+
+  journal.onDurable = () => links.onDurable();
+  journal.onRoom = () => links.onRoom();
+  registry.onRemoved = (device) => {
+    links.forget(device);
+    mqtt.publisher.forget(device);
+    mqtt.bridge.deviceRemoved(device);
+  };
+  // The end of a turn: all that it brought becomes durable together, then the ACKs, then the broker.
+  loop.atEndOfTurn(() => journal.commit());
+  loop.atEndOfTurn(() => links.sendAcks());
+  loop.atEndOfTurn(() => mqtt.publisher.pump());
+
+  const sources = config.sources.map((sourceConfig) => {
+    const source = sourceOf(sourceConfig, sourceContext);
+    const speaks = sourceConfig.service ?? 'link protocol';
+    const where = (): string => whereIs(source, sourceConfig);
+    source.onState = () => announcer.source(source, where(), speaks);
+    acceptor.add(source, { where, speaks, createSession: sessionFactory(sourceConfig, links, config, counters) });
+    return source;
+  });
+
+  await journal.open();
+  mqtt.start();
+  const loopEnded = loop.run();
+  await Promise.all(sources.map((source) => source.open()));
+  const flushTimer = setInterval(() => limited.flush(), LOG_FLUSH_MS);
+  flushTimer.unref();
+
+  async function close(): Promise<void> {
+    clearInterval(flushTimer);
+    await acceptor.close();
+    links.close();
+    loop.wakeup();
+    const giveUpAt = performance.now() + DRAIN_MS;
+    while (mqtt.connection.connected && journal.stats.depth > 0 && performance.now() < giveUpAt) await pause(10);
+    await mqtt.close();
+    await embedded?.close();
+    loop.stop();
+    await loopEnded;
+    await journal.close();
+    limited.flush(true);
+  }
+
+  return {
+    get broker() {
+      return mqtt.connection.where;
+    },
+    base: config.mqtt.base,
+    get sources() {
+      return acceptor.entries.map(({ source, where }) => ({ id: source.id, where: where(), state: source.state }));
+    },
+    health: () => view.health(parts),
+    close,
+  };
+}
+
+/** What runs on the channels of a source: the link protocol, or the bring-up service that is configured. */
+function sessionFactory(
+  source: SourceConfig,
+  links: LinkTable,
+  config: Config,
+  counters: LinkContext['counters'],
+): SessionFactory {
+  const { service } = source;
+  const transport: Transport = source.kind === 'connect' ? 'tcp' : source.kind;
+  return (channel, host) => {
+    if (channel.kind === 'datagram') {
+      return service === undefined
+        ? new LinkDatagrams(channel, host, links, counters.udp)
+        : serveDatagrams(service, channel, host);
+    }
+    return service === undefined
+      ? new LinkStream(channel, transport, host, links, config.limits, counters[transport])
+      : serveStream(service, channel, host);
+  };
+}
+
+function aliasesOf(config: Config): Map<string, string> {
+  return new Map(Array.from(config.devices, ([id, { alias }]) => [id, alias ?? id]));
+}
+
+function connectionOptions(mqtt: MqttConfig, embeddedUrl: string | undefined): Omit<MqttConnectionOptions, 'will'> {
+  const { username, password, ca, cert, key } = mqtt;
+  return {
+    url: mqtt.url ?? embeddedUrl ?? '',
+    clientId: mqtt.clientId ?? `bytes2mqtt-${randomBytes(4).toString('hex')}`,
+    keepaliveS: mqtt.keepaliveS,
+    rejectUnauthorized: mqtt.verify,
+    ...(embeddedUrl !== undefined && { version: '3.1.1' as const }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(ca !== undefined && { ca: readFileSync(ca) }),
+    ...(cert !== undefined && { cert: readFileSync(cert) }),
+    ...(key !== undefined && { key: readFileSync(key) }),
+  };
+}
+
+function tellOfEmbeddedBroker(log: Log, port: number): void {
+  log.info(
+    { port },
+    `no mqtt.url is configured, so a broker of our own runs on 127.0.0.1:${port}; it keeps nothing over a restart. ` +
+      'Set mqtt.url to use a real one.',
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,129 @@
+/** What the gateway shows of itself: the JSON of bridge/info, bridge/health and the bridge's answers. */
+import type { Acceptor, SourceEntry } from './acceptor.ts';
+import type { Device } from './devices/device.ts';
+import type { DeviceRegistry } from './devices/registry.ts';
+import type { Journal } from './journal/journal.ts';
+import type { MqttService } from './mqtt/mqtt-service.ts';
+import type { LinkContext, LinkCounters } from './sessions/link/link-context.ts';
+import type { LinkTable } from './sessions/link/link-table.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The parts that are looked at. */
+export interface ViewedParts {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly acceptor: Acceptor;
+  readonly registry: DeviceRegistry;
+  readonly links: LinkTable;
+  readonly counters: LinkContext['counters'];
+  readonly journal: Journal;
+  readonly mqtt: MqttService;
+  readonly turns: () => number;
+}
+
+/** Names and addresses: what changes seldom. */
+export function info(parts: ViewedParts): Json {
+  const { version, startedAt, mqtt } = parts;
+  return {
+    version,
+    node: process.version,
+    started_at: startedAt,
+    mqtt: { broker: mqtt.connection.where, version: mqtt.connection.version, base: mqtt.topics.base },
+    sources: parts.acceptor.entries.map(({ source, where, speaks }) => ({
+      id: source.id,
+      transport: source.transport,
+      where: where(),
+      speaks,
+      state: source.state,
+    })),
+    devices: Array.from(parts.registry, (device) => ({
+      id: device.id,
+      alias: device.alias,
+      name: device.schema?.name,
+      model: device.schema?.model,
+      online: device.online,
+    })),
+  };
+}
+
+/** Counters: what changes all the time. Bytes, milliseconds and counts since the start. */
+export function health(parts: ViewedParts): Json {
+  const { acceptor, registry, journal, mqtt, startedAt } = parts;
+  const { rss } = process.memoryUsage();
+  const cpu = process.cpuUsage();
+  const online = Array.from(registry).filter((device) => device.online).length;
+  return {
+    uptime_s: Math.round((Date.now() - startedAt) / 1_000),
+    memory_bytes: rss,
+    cpu_ms: Math.round((cpu.user + cpu.system) / 1_000),
+    turns: parts.turns(),
+    devices: { known: registry.size, online },
+    connections: acceptor.connections,
+    link: Object.fromEntries(Object.entries(parts.counters).map(([name, counters]) => [name, countersOf(counters)])),
+    sources: Object.fromEntries(acceptor.entries.map((entry) => [entry.source.id, sourceHealth(acceptor, entry)])),
+    journal: journal.stats,
+    mqtt: {
+      connected: mqtt.connection.connected,
+      ...mqtt.connection.stats,
+      ...mqtt.publisher.stats,
+      commands: mqtt.commands.stats,
+    },
+  };
+}
+
+export function sources(parts: ViewedParts): Json[] {
+  return parts.acceptor.entries.map((entry) => ({
+    id: entry.source.id,
+    where: entry.where(),
+    speaks: entry.speaks,
+    ...sourceHealth(parts.acceptor, entry),
+  }));
+}
+
+/** One device with its channels. Names from the wire are values here, never keys. */
+export function device(parts: ViewedParts, subject: Device): Json {
+  const link = parts.links.link(subject);
+  return {
+    id: subject.id,
+    alias: subject.alias,
+    name: subject.schema?.name,
+    model: subject.schema?.model,
+    firmware: subject.schema?.firmware,
+    online: subject.online,
+    transport: subject.transport,
+    last_seen: subject.lastSeen,
+    boot: link?.boot,
+    peer: link?.session?.carrier.id,
+    round_trip_ms: link?.session?.roundTripMs,
+    channels: Array.from(subject.channels.values(), ({ number, alias, name, type, class: kind, unit, writable }) => ({
+      number,
+      alias,
+      name,
+      type,
+      class: kind,
+      unit,
+      writable,
+    })),
+  };
+}
+
+function sourceHealth(acceptor: Acceptor, entry: SourceEntry): Json {
+  const { source, channels, accepted, refused, failed } = entry;
+  const { read, written } = acceptor.bytesOf(entry);
+  return {
+    state: source.state,
+    error: source.error?.code,
+    channels,
+    accepted,
+    refused,
+    failed,
+    bytes_read: read,
+    bytes_written: written,
+  };
+}
+
+function countersOf(counters: LinkCounters): Json {
+  const { rejected, skippedBytes, ...plain } = counters;
+  return { ...plain, rejected: Object.fromEntries(rejected), skipped_bytes: Object.fromEntries(skippedBytes) };
+}
