@@ -81,10 +81,10 @@ export class ReceiveWindow<T> {
    * be offered afterwards, as every reliable frame.
    */
   gap(first: number, seq: number): number {
-    if (first <= this.expected) return this.close(seq);
-    let missing = 0;
-    const end = Math.min(seq, this.expected + RING);
-    for (let at = first; at < end; at++) {
+    const provenGone = seq - this.size + 1;
+    this.abandoned += this.close(Math.min(first, provenGone));
+    let missing = this.close(first <= this.expected ? seq : provenGone);
+    for (let at = Math.max(first, this.expected); at < seq; at++) {
       if (this.states[at % RING] !== EMPTY) continue;
       this.states[at % RING] = ABSENT;
       missing++;
