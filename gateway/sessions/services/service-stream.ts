@@ -138,7 +138,7 @@ export class ServiceStream implements ServiceSession {
   #flush(): void {
     if (this.#unsent.length === 0) return;
     const taken = this.#channel.write(this.#unsent);
-    if (taken > 0) this.#lastMove = this.#host.now();
+    this.#lastMove = this.#host.now();
     this.bytesOut += taken;
     this.#unsent = taken === this.#unsent.length ? NOTHING : this.#unsent.subarray(taken);
   }

@@ -179,7 +179,7 @@ describe('a browser', () => {
 
   test('a head without end is answered as far as it came: at its limit, at the deadline, at FIN', () => {
     const line = 'GET / HTTP/1.1\r\n';
-    expect(answerTo('echo', `${line}Cookie: ${'x'.repeat(20_000)}`).body).toHaveLength(MAX_HEAD_BYTES);
+    expect(answerTo('echo', `${line}Cookie: ${'x'.repeat(20_000)}`, 3_000).body).toHaveLength(MAX_HEAD_BYTES);
 
     const late = start('echo');
     late.channel.arrive(line);
