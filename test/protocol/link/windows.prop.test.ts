@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ReceiveWindow, SendWindow } from '../../../protocol/index.ts';
 import type { Transmission } from '../../../protocol/index.ts';
