@@ -47,6 +47,10 @@ export class ResyncDecoder implements FrameDecoder {
   private reason: SkipReason = 'noise';
   /** So many bytes from `start` on are decided: they are skipped for `reason`. */
   private decided = 0;
+  /** So many bytes from `start` on belonged to the frame that failed for `reason`: failures among them are part of it. */
+  private claimed = 0;
+  /** So many bytes the last place that was judged claimed. */
+  private judged = 0;
   /** The length of a frame at `start` that was checked already. */
   private checked = 0;
   /** Bytes that went through `verify` in this call of `next()`. */
@@ -65,10 +69,12 @@ export class ResyncDecoder implements FrameDecoder {
   }
 
   expire(): void {
+    if (this.queue.buffered === 0) this.startAfresh();
     this.queue.seal('expired');
   }
 
   end(): void {
+    if (this.queue.buffered === 0) this.startAfresh();
     this.queue.seal('truncated');
   }
 
@@ -91,12 +97,15 @@ export class ResyncDecoder implements FrameDecoder {
         this.decided = 0;
         return this.give(at - start);
       }
-      if (at > start && verdict !== this.reason) {
-        const item = this.give(at - start);
-        this.fail(verdict);
-        return item;
+      if (at >= start + this.claimed) {
+        const item = at > start && verdict !== this.reason ? this.give(at - start) : undefined;
+        this.reason = verdict;
+        this.claimed = at + this.judged - queue.start;
+        if (item !== undefined) {
+          this.decided = 1;
+          return item;
+        }
       }
-      this.fail(verdict);
       at++;
       if (this.verified > VERIFY_BYTES) break;
     }
@@ -105,26 +114,27 @@ export class ResyncDecoder implements FrameDecoder {
     return this.give(at - start);
   }
 
-  private fail(reason: SkipReason): void {
-    this.reason = reason;
-    this.decided = 1;
-  }
-
   /** Gives `length` bytes back as skipped; behind a seal everything starts afresh. */
   private give(length: number): Item {
     const { queue } = this;
     const fresh = queue.sealed !== undefined && queue.start + length === queue.end;
     const item = queue.skip(this.reason, length);
-    if (fresh) this.reason = 'noise';
+    this.claimed = Math.max(0, this.claimed - length);
+    if (fresh) this.startAfresh();
     return item;
+  }
+
+  private startAfresh(): void {
+    this.reason = 'noise';
+    this.decided = 0;
+    this.claimed = 0;
   }
 
   private accept(total: number): Item {
     const { queue, candidate } = this;
     const { data, start } = queue;
     this.checked = 0;
-    this.decided = 0;
-    this.reason = 'noise';
+    this.startAfresh();
     return queue.frame(queue.view(candidate.contentFrom(data, start), candidate.contentTo(start, total)), total);
   }
 
@@ -132,10 +142,13 @@ export class ResyncDecoder implements FrameDecoder {
   private judge(data: Uint8Array, at: number, end: number): number | SkipReason | undefined {
     const { candidate, queue } = this;
     const total = candidate.probe(data, at, end);
+    this.judged = 1;
     if (total === BAD_LENGTH) return 'bad-length';
     if (total === TOO_LONG) return 'too-long';
     if (total === UNKNOWN_TYPE) return 'unknown-type';
+    this.judged = end - at;
     if (total === NEED_MORE || at + total > end) return queue.sealed;
+    this.judged = total;
     const { trailer } = candidate;
     for (let i = 0, from = at + total - trailer.length; i < trailer.length; i++) {
       if (data[from + i] !== trailer[i]) return 'bad-trailer';
