@@ -130,7 +130,8 @@ export class FaultInjector implements Transport {
   #received(bytes: Uint8Array): void {
     if (this.#silent) return;
     this.#mangle(bytes, (piece) => {
-      const cut = !this.datagram && piece.length > 1 && this.#strikes('split') ? 1 + this.#random.int(piece.length - 1) : 0;
+      const cut =
+        !this.datagram && piece.length > 1 && this.#strikes('split') ? 1 + this.#random.int(piece.length - 1) : 0;
       if (cut > 0) this.#deliver(piece.subarray(0, cut));
       this.#deliver(piece.subarray(cut));
     });

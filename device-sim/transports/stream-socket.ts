@@ -1,6 +1,6 @@
 /** A connected stream socket of the platform as a Transport: what TCP and Unix-domain sockets share. */
 import { type NetConnectOpts, type Socket, connect } from 'node:net';
-import { HIGH_WATER_BYTES, type Transport, type TransportEvents, type TransportKind } from './transport.ts';
+import type { Transport, TransportEvents, TransportKind } from './transport.ts';
 
 export class StreamSocket implements Transport {
   readonly kind: TransportKind;
@@ -25,7 +25,7 @@ export class StreamSocket implements Transport {
 
   open(events: TransportEvents): void {
     // allowHalfOpen stays off: when the gateway has ended, nothing a device could still send would be acknowledged.
-    const socket = connect({ ...this.#options, writableHighWaterMark: HIGH_WATER_BYTES } as NetConnectOpts);
+    const socket = connect(this.#options);
     this.#socket = socket;
     let cause: Error | undefined;
     socket.on('connect', () => {

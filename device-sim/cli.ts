@@ -1,0 +1,139 @@
+/** The command line of `device-sim`. */
+import { randomInt } from 'node:crypto';
+import { Command, Option } from 'commander';
+import {
+  DEFAULT_PORT,
+  collectFaults,
+  collectLinks,
+  collectTexts,
+  parseModels,
+  positive,
+  wholeNumber,
+} from './arguments.ts';
+import { FAULTS, type FaultRates } from './faults.ts';
+import type { Link } from './fleet.ts';
+import type { Model } from './models/model.ts';
+import { MODELS } from './models/models.ts';
+import { type RunOutput, missing, run } from './run.ts';
+
+/** What commander hands over. */
+interface Arguments {
+  tcp?: Link[];
+  udp?: Link[];
+  unix?: string[];
+  serial?: string[];
+  baud: number;
+  devices: number;
+  rate: number;
+  for?: number;
+  count?: number;
+  seed?: number;
+  models?: Model[];
+  fault?: FaultRates;
+  boot: number;
+  buffer: number;
+  ackLog?: string;
+  drain: number;
+  json?: boolean;
+}
+
+const RUN_EXAMPLES = `
+Faults, as NAME=RATE, the probability that each write or piece received is struck:
+${Object.entries(FAULTS)
+  .map(([name, what]) => `  ${name.padEnd(10)} ${what}`)
+  .join('\n')}
+
+Examples:
+  $ device-sim run                                     six devices over TCP to localhost:${DEFAULT_PORT}
+  $ device-sim run --tcp localhost:${DEFAULT_PORT} --udp localhost:${DEFAULT_PORT} --devices 20 --rate 2 --for 30 --seed 7
+  $ device-sim run --serial /dev/ttyUSB0 --models thermometer --devices 1
+  $ device-sim run --udp localhost --devices 100 --fault drop=0.1 --fault reorder=0.1 --count 50 --json
+
+The exit status is 1 when readings were left unacknowledged at the end.`;
+
+/** The program; `stop` is aborted when the user has had enough. */
+export function program(output: RunOutput, stop: AbortSignal): Command {
+  const program = new Command('device-sim')
+    .description(
+      'Simulated devices that speak the bytes2mqtt link protocol: a fleet that behaves, and one that does not.',
+    )
+    .addHelpText('after', '\nExample:\n  $ device-sim run --devices 10 --rate 1 --for 30')
+    .showHelpAfterError('(device-sim run --help shows the options and examples)');
+
+  program
+    .command('run')
+    .description('run a fleet: the devices are spread over the links given, in turn')
+    .option('--tcp <host:port>', 'a gateway over TCP; may be repeated, as all links', collectLinks('tcp'))
+    .option('--udp <host:port>', 'a gateway over UDP', collectLinks('udp'))
+    .option('--unix <path>', 'a gateway on a Unix-domain socket', collectTexts)
+    .option('--serial <path>', 'a gateway at the other end of a serial line, which takes one device', collectTexts)
+    .option('--baud <n>', 'speed of the serial lines', wholeNumber(50, 4_000_000), 115_200)
+    .option('--devices <n>', 'how many devices', wholeNumber(1, 100_000), MODELS.length)
+    .option('--rate <r>', 'readings a second, each device', positive(1_000), 1)
+    .option('--for <seconds>', 'how long readings are taken; without it, until Ctrl-C', positive(1e7))
+    .option('--count <n>', 'readings each device takes instead', wholeNumber(1, 2 ** 32 - 1))
+    .option('--seed <k>', 'same seed, same devices, values and faults', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('--models <a,b>', `kinds of devices: ${MODELS.map(({ name }) => name).join(', ')}`, parseModels)
+    .addOption(new Option('--fault <name=rate...>', 'what goes wrong, see below').argParser(collectFaults))
+    .option('--boot <n>', 'boot number of every device; 0 asks the gateway for one', wholeNumber(0, 2 ** 32 - 1), 0)
+    .option('--buffer <n>', 'frames each device holds while it is not heard', wholeNumber(1, 1_000_000), 1_000)
+    .option('--ack-log <file>', 'append "device boot seq" of every reading acknowledged')
+    .option('--drain <seconds>', 'how long to wait for acknowledgements at the end', positive(1e6, true), 10)
+    .option('--json', 'print the summary as one JSON object, the last line on stdout')
+    .addHelpText('after', RUN_EXAMPLES)
+    .action(async (given: Arguments, command: Command) => {
+      try {
+        const summary = await run(
+          {
+            links: linksOf(given),
+            devices: given.devices,
+            ratePerS: given.rate,
+            forS: given.for,
+            count: given.count,
+            seed: given.seed ?? randomInt(2 ** 32),
+            models: given.models,
+            faults: given.fault,
+            boot: given.boot,
+            bufferFrames: given.buffer,
+            ackLog: given.ackLog,
+            drainS: given.drain,
+            json: given.json === true,
+          },
+          output,
+          stop,
+        );
+        if (missing(summary) > 0) process.exitCode = 1;
+      } catch (error) {
+        // More devices than the links take, or an ack log that cannot be written: the user's to change.
+        command.error(`error: ${(error as Error).message}`);
+      }
+    });
+
+  program
+    .command('models')
+    .description('list the kinds of devices and their channels')
+    .addHelpText('after', '\nExample:\n  $ device-sim models')
+    .action(() => {
+      for (const model of MODELS) output.out(describe(model));
+    });
+
+  return program;
+}
+
+function linksOf({ tcp = [], udp = [], unix = [], serial = [], baud }: Arguments): Link[] {
+  const links: Link[] = [
+    ...tcp,
+    ...udp,
+    ...unix.map((path) => ({ kind: 'unix', path }) as const),
+    ...serial.map((path) => ({ kind: 'serial', path, baud }) as const),
+  ];
+  return links.length > 0 ? links : [{ kind: 'tcp', host: 'localhost', port: DEFAULT_PORT }];
+}
+
+function describe({ name, title, schema }: Model): string {
+  const lines = schema.channels.map(({ number, name, type, scale, unit, writable }) => {
+    const factor = scale === 0 ? '' : ` × 10^${scale}`;
+    return `  ${String(number).padStart(2)}  ${name.padEnd(18)} ${`${type}${factor}`.padEnd(12)} ${unit}${writable ? '  (writable)' : ''}`.trimEnd();
+  });
+  return [`${name}: ${title}`, ...lines].join('\n');
+}

@@ -1,0 +1,93 @@
+/**
+ * Frames over a transport: a stream carries `COBS(frame) 00`, a datagram one raw frame.
+ *
+ * ```
+ *   send(frame) ─→ COBS and 00, or as it is ─→ Transport
+ *   onFrame     ←─ CRC, header ←─ decoder   ←─ Transport
+ * ```
+ */
+import {
+  type FrameDecoder,
+  type LinkFrame,
+  MAX_DATAGRAM_BYTES,
+  MAX_FRAME_BYTES,
+  decodeFrame,
+  encodeStreamFrame,
+  linkStreamDecoder,
+} from '../protocol/index.ts';
+import type { Transport } from './transports/transport.ts';
+
+export interface FrameChannelEvents {
+  onOpen(): void;
+  /** A frame with a good checksum; a view, valid during the call. */
+  onFrame(frame: LinkFrame): void;
+  /** Bytes that were no frame, with the reason of the decoder or of the frame check. */
+  onBadFrame(code: string): void;
+  onDrain(): void;
+  onClosed(cause: Error | undefined): void;
+}
+
+export class FrameChannel {
+  readonly transport: Transport;
+  readonly #decoder: FrameDecoder | undefined;
+  readonly #events: FrameChannelEvents;
+  #over = false;
+
+  constructor(transport: Transport, events: FrameChannelEvents) {
+    this.transport = transport;
+    this.#events = events;
+    this.#decoder = transport.datagram ? undefined : linkStreamDecoder();
+  }
+
+  open(): void {
+    this.transport.open({
+      onOpen: () => {
+        if (!this.#over) this.#events.onOpen();
+      },
+      onBytes: (bytes) => this.#received(bytes),
+      onDrain: () => {
+        if (!this.#over) this.#events.onDrain();
+      },
+      onClosed: (cause) => {
+        if (!this.#over) this.#events.onClosed(cause);
+      },
+    });
+  }
+
+  /** Whether the transport wants more now. */
+  get ready(): boolean {
+    return this.transport.ready;
+  }
+
+  send(frame: Uint8Array): void {
+    this.transport.send(this.#decoder === undefined ? frame : encodeStreamFrame(frame));
+  }
+
+  /** Lets go of the transport: closes it, in order or at once, and reports nothing any more. */
+  drop(abruptly: boolean): void {
+    this.#over = true;
+    if (abruptly) this.transport.abort();
+    else this.transport.close();
+  }
+
+  #received(bytes: Uint8Array): void {
+    const decoder = this.#decoder;
+    if (decoder === undefined) {
+      this.#check(bytes, MAX_DATAGRAM_BYTES);
+      return;
+    }
+    decoder.push(bytes);
+    for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
+      if (item.kind === 'frame') this.#check(item.bytes, MAX_FRAME_BYTES);
+      else if (item.reason !== 'fill' && !this.#over) this.#events.onBadFrame(item.reason);
+    }
+  }
+
+  #check(bytes: Uint8Array, maxBytes: number): void {
+    // A frame before this one may have ended the session and with it our interest.
+    if (this.#over) return;
+    const decoded = decodeFrame(bytes, maxBytes);
+    if (decoded.ok) this.#events.onFrame(decoded.frame);
+    else this.#events.onBadFrame(decoded.code);
+  }
+}
