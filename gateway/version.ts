@@ -1,20 +1,15 @@
-/** The version of the package. */
+/** The version of this program, from its package.json: a folder up from the sources, two up from what is built of them. */
 import { readFileSync } from 'node:fs';
 
-function readVersion(): string {
-  // The package's own file lies two levels up from dist/gateway, and one from gateway/ when the sources run directly.
-  for (const path of ['../../package.json', '../package.json']) {
+export function readVersion(): string {
+  for (const up of ['../package.json', '../../package.json']) {
     try {
-      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Record<
-        string,
-        string
-      >;
+      const text = readFileSync(new URL(up, import.meta.url), 'utf8');
+      const { name, version } = JSON.parse(text) as { name?: string; version?: string };
       if (name === 'bytes2mqtt' && version !== undefined) return version;
     } catch {
-      // not there: the other layout
+      // not in this folder
     }
   }
   return 'unknown';
 }
-
-export const VERSION: string = readVersion();

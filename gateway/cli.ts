@@ -1,0 +1,128 @@
+/** The command line: commands, options and their help. What a command does is in commands/, loaded when it is called. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { WireForm } from '../protocol/index.ts';
+import type { CheckOptions } from './commands/check.ts';
+import type { ConfigOptions } from './commands/read-config.ts';
+import { EXIT } from './exit-codes.ts';
+import { readVersion } from './version.ts';
+
+const CONFIG = ['-c, --config <file>', 'configuration file (default: bytes2mqtt.yaml here, else defaults)'] as const;
+const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration.';
+
+/** Runs a command line without its first two words; resolves with the exit code when the command is over. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  let exit: number = EXIT.ok;
+  const program = buildProgram((code) => (exit = code));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exit;
+  } catch (error) {
+    // Commander has already said what is wrong; for --help and --version its code is 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+function buildProgram(done: (exit: number) => void): Command {
+  const program = new Command('bytes2mqtt')
+    .description('Devices that speak bytes over TCP, UDP and serial lines in, MQTT out.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showHelpAfterError('"bytes2mqtt --help" shows what there is.')
+    .exitOverride()
+    .addHelpText('after', `\nExample:\n  $ bytes2mqtt init && bytes2mqtt check && bytes2mqtt run\n${EXIT_CODES}`);
+
+  command(program, 'run', 'start the gateway; SIGINT or SIGTERM stops it', 'run --config /etc/bytes2mqtt.yaml')
+    .option(...CONFIG)
+    .action(async (options: ConfigOptions) => {
+      const { run } = await import('./commands/run.ts');
+      done(await run(options));
+    });
+
+  command(program, 'demo', 'broker, gateway and simulated devices in one, to look at', 'demo --for 10 --json')
+    .option('--for <seconds>', 'end by itself after so long', positiveNumber)
+    .option('--json', 'print one JSON summary as the last line')
+    .option('--seed <number>', 'seed of the simulated devices', wholeNumber)
+    .action(async (options: { for?: number; json?: boolean; seed?: number }) => {
+      const { runDemo } = await import('./commands/demo.ts');
+      done(await runDemo(options));
+    });
+
+  command(program, 'check', 'check configuration, ports, devices and broker without running', 'check --no-resources')
+    .option(...CONFIG)
+    .option('--no-resources', 'check the file only, try no ports, devices or broker')
+    .option('--json', 'print the findings as JSON')
+    .action(async (options: CheckOptions) => {
+      const { check } = await import('./commands/check.ts');
+      done(await check(options));
+    });
+
+  command(
+    program,
+    'schema',
+    'print the JSON Schema of the configuration, for editors',
+    'schema > bytes2mqtt.schema.json',
+  ).action(async () => {
+    const { schema } = await import('./commands/schema.ts');
+    done(schema());
+  });
+
+  command(program, 'init', 'write a commented configuration to begin with', 'init bytes2mqtt.yaml')
+    .argument('[file]', 'where to write it (default: bytes2mqtt.yaml here)')
+    .option('-f, --force', 'write over a file that exists')
+    .action(async (file: string | undefined, options: { force?: boolean }) => {
+      const { init } = await import('./commands/init.ts');
+      done(init(file, options));
+    });
+
+  command(program, 'ports', 'list the serial ports of this machine', 'ports --json')
+    .option('--json', 'print them as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { ports } = await import('./commands/ports.ts');
+      done(await ports(options));
+    });
+
+  command(
+    program,
+    'explain',
+    'say what the bytes of link frames mean, and why a bad one is bad',
+    'explain 20 07 00 00 00 07 00 00 00 01 00 00 00 2a e3 16 8a e8',
+  )
+    .argument('[hex...]', 'bytes in hex, with spaces, colons, commas, 0x or nothing between; none or "-": from stdin')
+    .option('--json', 'print the explanation as JSON')
+    .addOption(
+      new Option('--form <form>', 'frame: bare, as in a datagram; cobs: as in a stream')
+        .choices(['auto', 'frame', 'cobs'])
+        .default('auto'),
+    )
+    .action(async (words: string[], options: { json?: boolean; form: WireForm | 'auto' }) => {
+      const { explain } = await import('./commands/explain.ts');
+      done(await explain(words, options));
+    });
+
+  return program;
+}
+
+function command(program: Command, name: string, description: string, example: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .showHelpAfterError(`"bytes2mqtt ${name} --help" shows what there is.`)
+    .addHelpText('after', `\nExample:\n  $ bytes2mqtt ${example}\n${EXIT_CODES}`);
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
+    throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError('Expected a whole number, 0 or more.');
+  }
+  return value;
+}

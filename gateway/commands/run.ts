@@ -1,0 +1,68 @@
+/** `bytes2mqtt run`: the gateway, until SIGINT or SIGTERM. */
+import { formatProblem } from '../config/problem.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { startGateway } from '../gateway.ts';
+import { createLog, isPretty } from '../log.ts';
+import type { Log } from '../log.ts';
+import { printProblems, readConfig } from './read-config.ts';
+import type { ConfigOptions } from './read-config.ts';
+import { printError } from './terminal.ts';
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+export async function run(options: ConfigOptions): Promise<ExitCode> {
+  const loaded = readConfig(options);
+  if (!loaded.ok) {
+    printProblems(loaded.warnings, 'warning');
+    printProblems(loaded.problems, 'error');
+    printError('The gateway was not started. "bytes2mqtt check" tries a configuration without running it.');
+    return EXIT.usage;
+  }
+  const { config, file, warnings } = loaded;
+  const log = createLog({ level: config.log.level, pretty: isPretty(config.log.format) });
+  logFatalErrors(log);
+  if (file === undefined) {
+    log.info(
+      'no bytes2mqtt.yaml here: running with defaults, reachable from this machine only; "bytes2mqtt init" writes a file',
+    );
+  } else {
+    log.info({ file }, 'configuration read');
+  }
+  for (const warning of warnings) log.warn({ code: warning.code }, formatProblem(warning));
+
+  // Asked for before the start, so that a signal during it is not lost.
+  const stop = stopSignal(log);
+  const gateway = await startGateway(config, log);
+  const signal = await stop;
+  log.info({ signal }, 'stopping');
+  await gateway.close();
+  log.info('stopped');
+  return EXIT.ok;
+}
+
+/** Resolves with the first signal; the second ends the process at once, as a shell expects it of a signal. */
+function stopSignal(log: Log): Promise<string> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    for (const signal of STOP_SIGNALS) {
+      process.on(signal, () => {
+        if (stopping) {
+          log.warn({ signal }, 'stopping at once');
+          process.exit(128 + SIGNAL_NUMBERS[signal]);
+        }
+        stopping = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+/** A mistake of ours ends the process, loudly and in the log, and a supervisor starts it anew. */
+function logFatalErrors(log: Log): void {
+  process.on('uncaughtException', (err, origin) => {
+    log.fatal({ err, origin }, 'a bug in the gateway: please report it with the lines above');
+    process.exit(EXIT.failed);
+  });
+}

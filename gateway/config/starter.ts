@@ -1,0 +1,57 @@
+/** The file that `bytes2mqtt init` writes: a valid configuration, and everything else as a comment to uncomment. */
+export const STARTER = `# bytes2mqtt: devices that speak bytes in, MQTT out.
+#
+#   bytes2mqtt check    is this file right, and is what it names there?
+#   bytes2mqtt run      start the gateway
+#   bytes2mqtt schema > bytes2mqtt.schema.json    what makes the next line work in an editor
+# yaml-language-server: $schema=bytes2mqtt.schema.json
+#
+# Every key can also be set in the environment, which wins: mqtt.url is BYTES2MQTT_MQTT_URL,
+# the address of the first source BYTES2MQTT_SOURCES_0_TCP, and so on.
+
+mqtt:
+  # Without a url an embedded broker starts on this machine: good for a first look, keeps nothing over a restart.
+  # url: mqtt://localhost:1883
+  # username: gateway
+  # password: !secret mqtt          # a line "mqtt: ..." in secrets.yaml beside this file, or BYTES2MQTT_SECRET_MQTT
+  # ca: ca.pem                      # for mqtts:// with a certificate of your own
+  base: bytes2mqtt                  # first level of every topic
+
+sources:
+  # Devices are not authenticated in this version. So the addresses here are reachable from this machine only. For
+  # devices in a network that you trust, write 0.0.0.0 (every IPv4 address of this machine) instead of 127.0.0.1.
+  - tcp: 127.0.0.1:2883
+  - udp: 127.0.0.1:2883
+
+  # A microcontroller on a cable. "bytes2mqtt ports" lists what is plugged in.
+  # - serial: /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0
+  #   baud: 115200
+
+  # A program on this machine.
+  # - unix: /run/bytes2mqtt/link.sock
+  #   mode: "0660"
+
+  # A serial-to-network bridge, which listens while the gateway connects.
+  # - connect: 192.168.1.50:8899
+
+  # A simple peer for the first program on a new network stack: echo, upper, greet, discard or time.
+  # - tcp: 127.0.0.1:7007
+  #   service: echo
+
+# A device is welcome without being named here; an alias gives it a readable topic.
+devices:
+  # a1b2c3d4e5f60718: { alias: greenhouse }
+
+# What peers may take, and the defaults.
+limits:
+  # connections: 1024
+  # connections_per_address: 64
+  # keepalive_s: 30
+
+journal:
+  # max_records: 50000              # frames of readings kept in memory while the broker is away
+
+log:
+  level: info                       # debug, info, warn, error, fatal, silent
+  # format: json                    # auto, pretty, json
+`;
