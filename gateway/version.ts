@@ -1,15 +1,20 @@
-/** The version of this program, from its package.json: a folder up from the sources, two up from what is built of them. */
+/** The version of the package. */
 import { readFileSync } from 'node:fs';
 
-export function readVersion(): string {
-  for (const up of ['../package.json', '../../package.json']) {
+function readVersion(): string {
+  // The package's own file lies two levels up from dist/gateway, and one from gateway/ when the sources run directly.
+  for (const path of ['../../package.json', '../package.json']) {
     try {
-      const text = readFileSync(new URL(up, import.meta.url), 'utf8');
-      const { name, version } = JSON.parse(text) as { name?: string; version?: string };
+      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Record<
+        string,
+        string
+      >;
       if (name === 'bytes2mqtt' && version !== undefined) return version;
     } catch {
-      // not in this folder
+      // not there: the other layout
     }
   }
   return 'unknown';
 }
+
+export const VERSION: string = readVersion();
