@@ -64,7 +64,8 @@ describe('byte vectors', () => {
       expect(writer.remaining).toBe(0);
       expect(hexOf(target)).toBe(`a5a5a5a5${vector.hex}a5a5a5a5a5`);
     });
-    it.runIf(bytes.length > 0)(`drops ${vector.name} whole when one byte is missing`, () => {
+    if (bytes.length === 0) continue;
+    it(`drops ${vector.name} whole when one byte is missing`, () => {
       const target = new Uint8Array(bytes.length).fill(0xa5);
       const writer = new ByteWriter(target, 0, bytes.length - 1);
       write(writer, vector);

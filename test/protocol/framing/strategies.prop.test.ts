@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   cobsDecoder,
@@ -107,7 +107,7 @@ const typeLengths = { lengths: { 1: 1, 2: 4, 9: 30, 200: 255 }, maxBytes: 100 };
 const typed = fc
   .constantFrom([1, 1], [2, 4], [9, 30])
   .chain(([type, size]) =>
-    fc.uint8Array({ minLength: size! - 1, maxLength: size! - 1 }).map((rest) => Uint8Array.from([type!, ...rest])),
+    fc.uint8Array({ minLength: size - 1, maxLength: size - 1 }).map((rest) => Uint8Array.from([type, ...rest])),
   );
 const printable = fc
   .array(fc.integer({ min: 0x20, max: 0x7e }), { minLength: 1, maxLength: 60 })
