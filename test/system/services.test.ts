@@ -5,14 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICES } from '../../gateway/sessions/services/services.ts';
 import type { ServiceName } from '../../gateway/sessions/services/services.ts';
-import { SerialSource } from '../../gateway/sources/serial.ts';
-import { TcpClientSource } from '../../gateway/sources/tcp-client.ts';
-import { TcpServerSource } from '../../gateway/sources/tcp-server.ts';
-import { UdpSource } from '../../gateway/sources/udp.ts';
+import { GatewayProgram } from '../helpers/gateway-program.ts';
 import { findProgram, lacks } from '../helpers/programs.ts';
-import { hostService } from '../helpers/service-host.ts';
 import { runPython, startPython, startPythonOnTerminal } from './python/run-python.ts';
 
 const HOST = '127.0.0.1';
@@ -22,17 +19,37 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-/** The port of a service that runs until the end of the test. */
-async function serveTcp(name: ServiceName): Promise<number> {
-  const host = await hostService(name, (context) => new TcpServerSource({ host: HOST, port: 0 }, context));
-  cleanups.push(() => host.stop());
-  return host.source.address?.port ?? 0;
+/** One gateway with every service on TCP and on UDP, for all tests that come to it. */
+let gateway: GatewayProgram;
+
+beforeAll(() => {
+  gateway = new GatewayProgram(
+    SERVICES.flatMap((service) => [
+      { name: `${service}_tcp`, tcp: `${HOST}:0`, service },
+      { name: `${service}_udp`, udp: `${HOST}:0`, service },
+    ]),
+  );
+});
+
+afterAll(async () => {
+  expect(await gateway.stop()).toBe(0);
+});
+
+async function tcpPort(name: ServiceName): Promise<number> {
+  return await gateway.port(`${name}_tcp`);
 }
 
-async function serveUdp(name: ServiceName): Promise<number> {
-  const host = await hostService(name, (context) => new UdpSource({ host: HOST, port: 0 }, context));
-  cleanups.push(() => host.stop());
-  return host.source.address?.port ?? 0;
+async function udpPort(name: ServiceName): Promise<number> {
+  return await gateway.port(`${name}_udp`);
+}
+
+/** Another one, until the end of the test, that goes to its peer by itself. */
+function startGateway(source: Readonly<Record<string, unknown>>): GatewayProgram {
+  const program = new GatewayProgram([source]);
+  cleanups.push(async () => {
+    expect(await program.stop()).toBe(0);
+  });
+  return program;
 }
 
 /** What a headless browser has made of the answer. */
@@ -65,7 +82,7 @@ async function browse(port: number): Promise<string> {
 describe.skipIf(lacks('python3'))('Python', () => {
   test('sends one line and reads the echo in pieces of 19 bytes', async () => {
     const line = 'The quick brown fox jumps over the lazy dog, 25 °C.';
-    const lines = await runPython('echo_in_pieces.py', HOST, await serveTcp('echo'), line);
+    const lines = await runPython('echo_in_pieces.py', HOST, await tcpPort('echo'), line);
     expect(lines.at(-1)).toBe('same');
     const sizes = lines.slice(0, -1).map((piece) => Number.parseInt(piece, 10));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(19);
@@ -73,7 +90,7 @@ describe.skipIf(lacks('python3'))('Python', () => {
   });
 
   test('types lines at a terminal and gets them in upper case', async () => {
-    const client = startPythonOnTerminal('upper_interactive.py', HOST, await serveTcp('upper'));
+    const client = startPythonOnTerminal('upper_interactive.py', HOST, await tcpPort('upper'));
     cleanups.push(() => client.stop());
     await client.waitFor(/ready/);
     client.process.stdin.write('hello\n');
@@ -86,29 +103,29 @@ describe.skipIf(lacks('python3'))('Python', () => {
   });
 
   test('connects, is greeted by its own address, and sees the close', async () => {
-    const lines = await runPython('greeted.py', HOST, await serveTcp('greet'));
+    const lines = await runPython('greeted.py', HOST, await tcpPort('greet'));
     const me = lines[0]?.replace('I am ', '');
     expect(lines.slice(1)).toEqual([`Hello from bytes2mqtt. You are ${me}.`, 'closed']);
   });
 
   test('sends megabytes, half-closes, and still gets all of them back', async () => {
-    const lines = await runPython('half_close.py', HOST, await serveTcp('echo'), 5_000_000);
+    const lines = await runPython('half_close.py', HOST, await tcpPort('echo'), 5_000_000);
     expect(lines).toEqual(['sent 5000000, received 5000000, same']);
   });
 
   test('reads the time over TCP and UDP', async () => {
-    expect(await runPython('time_tcp.py', HOST, await serveTcp('time'))).toEqual(['right']);
-    const port = await serveUdp('time');
+    expect(await runPython('time_tcp.py', HOST, await tcpPort('time'))).toEqual(['right']);
+    const port = await udpPort('time');
     expect(await runPython('time_udp.py', HOST, port)).toEqual(['right', `from port ${port}`]);
   });
 
   test('gets datagrams of all sizes back', async () => {
-    const lines = await runPython('echo_udp.py', HOST, await serveUdp('echo'));
+    const lines = await runPython('echo_udp.py', HOST, await udpPort('echo'));
     expect(lines).toEqual([0, 1, 19, 512, 1_200, 8_192].map((size) => `${size}: same`));
   });
 
   test('talks from 50 sockets under one select while one of them dies abruptly', async () => {
-    const lines = await runPython('many_clients.py', HOST, await serveTcp('echo'), 50);
+    const lines = await runPython('many_clients.py', HOST, await tcpPort('echo'), 50);
     expect(lines).toEqual(['49 finished, 1 died']);
   });
 
@@ -116,8 +133,8 @@ describe.skipIf(lacks('python3'))('Python', () => {
     const far = startPython('serial_upper.py');
     cleanups.push(() => far.stop());
     const path = (await far.waitFor(/line (\S+)/))[1] ?? '';
-    const host = await hostService('upper', (context) => new SerialSource({ path, baud: 115_200 }, context));
-    cleanups.push(() => host.stop());
+    const program = startGateway({ name: 'line', serial: path, service: 'upper' });
+    await program.line((line) => line['source'] === 'line' && line['where'] === path);
     far.process.stdin.end('\n');
     await far.waitFor(/TEMPERATURE 21\.5 DEGREES\n/);
   });
@@ -126,8 +143,7 @@ describe.skipIf(lacks('python3'))('Python', () => {
     const server = startPython('echo_server.py');
     cleanups.push(() => server.stop());
     const port = Number((await server.waitFor(/port (\d+)/))[1]);
-    const host = await hostService('greet', (context) => new TcpClientSource({ host: HOST, port }, context));
-    cleanups.push(() => host.stop());
+    startGateway({ name: 'out', connect: `${HOST}:${port}`, service: 'greet' });
     await server.waitFor(/closed/);
     expect(server.output.split('\n').slice(1, 4)).toEqual([
       'accepted',
@@ -139,12 +155,12 @@ describe.skipIf(lacks('python3'))('Python', () => {
 
 describe.skipIf(lacks('chromium'))('a browser', () => {
   test('sees its own request from echo, as text', async () => {
-    const page = await browse(await serveTcp('echo'));
+    const page = await browse(await tcpPort('echo'));
     expect(page).toContain('<pre');
     expect(page).toMatch(/GET \/hello HTTP\/1\.1\r?\nHost: 127\.0\.0\.1:\d+/);
   });
 
   test('sees the line from greet', async () => {
-    expect(await browse(await serveTcp('greet'))).toMatch(/Hello from bytes2mqtt\. You are 127\.0\.0\.1:\d+\./);
+    expect(await browse(await tcpPort('greet'))).toMatch(/Hello from bytes2mqtt\. You are 127\.0\.0\.1:\d+\./);
   });
 });
