@@ -16,7 +16,9 @@ const HOST = '127.0.0.1';
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+  // All of them, also when one fails: a Python server that is left behind would serve for ever.
+  const results = await Promise.allSettled(cleanups.splice(0).map(async (cleanup) => await cleanup()));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 });
 
 /** One gateway with every service on TCP and on UDP, for all tests that come to it. */
