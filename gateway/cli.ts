@@ -4,7 +4,7 @@ import type { WireForm } from '../protocol/index.ts';
 import type { CheckOptions } from './commands/check.ts';
 import type { ConfigOptions } from './commands/read-config.ts';
 import { EXIT } from './exit-codes.ts';
-import { readVersion } from './version.ts';
+import { VERSION } from './version.ts';
 
 const CONFIG = ['-c, --config <file>', 'configuration file (default: bytes2mqtt.yaml here, else defaults)'] as const;
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration.';
@@ -26,7 +26,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 function buildProgram(done: (exit: number) => void): Command {
   const program = new Command('bytes2mqtt')
     .description('Devices that speak bytes over TCP, UDP and serial lines in, MQTT out.')
-    .version(readVersion(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .showHelpAfterError('"bytes2mqtt --help" shows what there is.')

@@ -8,6 +8,7 @@
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
 
+/** From the least serious to none at all. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -42,17 +43,48 @@ export interface LogOptions {
   readonly write?: (line: string) => void;
 }
 
+/** The log at its root: its level, and with it that of all children, can be changed while it runs. */
+export interface RootLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
 /** Every line is written before the call returns: what a crash leaves in the log is what happened. */
-export function createLog(options: LogOptions): Log {
+export function createLog(options: LogOptions): RootLog {
   const settings: pino.LoggerOptions = {
-    level: options.level,
+    level: 'debug',
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: ['password', '*.password', 'secret', '*.secret'], censor: '(hidden)' },
     hooks: { streamWrite: options.pretty ? escapeForPeople : escapeForJson },
   };
-  return pino(settings, stream(options));
+  const threshold = { rank: LOG_LEVELS.indexOf(options.level) };
+  const log = filtered(pino(settings, stream(options)), threshold);
+  return { ...log, setLevel: (level) => (threshold.rank = LOG_LEVELS.indexOf(level)) };
+}
+
+/**
+ * The level is looked up at each call. A pino logger instead exchanges its methods when its level changes, which
+ * neither its children hear of nor whoever has bound one of them.
+ */
+function filtered(logger: pino.Logger, threshold: { readonly rank: number }): Log {
+  const at = (level: Exclude<LogLevel, 'silent'>): LogFn => {
+    const rank = LOG_LEVELS.indexOf(level);
+    return (first: string | object, message?: string) => {
+      if (rank < threshold.rank) return;
+      if (typeof first === 'string') logger[level](first);
+      else logger[level](first, message);
+    };
+  };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    fatal: at('fatal'),
+    child: (fields) => filtered(logger.child(fields), threshold),
+    isLevelEnabled: (level) => LOG_LEVELS.indexOf(level as LogLevel) >= threshold.rank,
+  };
 }
 
 /** What `log.format` means on this stderr. */

@@ -34,7 +34,7 @@ export async function run(options: ConfigOptions): Promise<ExitCode> {
 
   // Asked for before the start, so that a signal during it is not lost.
   const stop = stopSignal(log);
-  const gateway = await startGateway(config, log);
+  const gateway = await startGateway(config, log, { setLogLevel: (level) => log.setLevel(level) });
   const signal = await stop;
   log.info({ signal }, 'stopping');
   await gateway.close();

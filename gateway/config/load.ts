@@ -121,11 +121,13 @@ function findFile({ path, cwd }: LoadOptions): Located | Problem {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' && path === undefined) return { file: undefined, folder: cwd, text: undefined };
-    if (code === 'ENOENT') return bad('CONFIG_NOT_FOUND', `does not exist; "bytes2mqtt init ${shown}" writes one`);
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      return bad('CONFIG_NOT_FOUND', `does not exist; "bytes2mqtt init ${shown}" writes one`);
     if (code === 'EISDIR')
       return bad('CONFIG_NOT_FOUND', `is a folder; name the file in it, e.g. ${join(shown, DEFAULT_FILE)}`);
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return bad('CONFIG_SYNTAX', 'is not text in UTF-8');
-    return bad('FILE_UNREADABLE', 'cannot be read by this user; change its permissions');
+    if (code === 'EACCES') return bad('FILE_UNREADABLE', 'may not be read by this user; change its permissions');
+    return bad('FILE_UNREADABLE', `cannot be read (${code ?? 'unknown reason'})`);
   }
 }
 

@@ -39,17 +39,17 @@ sources:
   #   service: echo
 
 # A device is welcome without being named here; an alias gives it a readable topic.
-devices:
-  # a1b2c3d4e5f60718: { alias: greenhouse }
+# devices:
+#   a1b2c3d4e5f60718: { alias: greenhouse }
 
 # What peers may take, and the defaults.
-limits:
-  # connections: 1024
-  # connections_per_address: 64
-  # keepalive_s: 30
+# limits:
+#   connections: 1024
+#   connections_per_address: 64
+#   keepalive_s: 30
 
-journal:
-  # max_records: 50000              # frames of readings kept in memory while the broker is away
+# journal:
+#   max_records: 50000              # frames of readings kept in memory while the broker is away
 
 log:
   level: info                       # debug, info, warn, error, fatal, silent

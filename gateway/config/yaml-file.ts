@@ -73,9 +73,12 @@ export function parseYaml(text: string): ParsedYaml {
     message: FAULTS[error.code] ?? 'this is not valid YAML',
   }));
   visit(document, {
-    Alias: (_, alias) => {
-      if (alias.resolve(document) !== undefined) return;
-      faults.push({ ...positionAt(alias.range?.[0] ?? 0), message: MISSING_ANCHOR });
+    Alias: (_, alias, parents) => {
+      const target = alias.resolve(document);
+      if (target !== undefined && !parents.includes(target)) return;
+      const message =
+        target === undefined ? MISSING_ANCHOR : 'this alias stands within what it stands for; write the value out';
+      faults.push({ ...positionAt(alias.range?.[0] ?? 0), message });
     },
   });
   if (faults.length > 0) return { ok: false, faults };
@@ -84,8 +87,8 @@ export function parseYaml(text: string): ParsedYaml {
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch {
-    // The only thing left that fails here: aliases without end.
-    const message = `more than ${MAX_ALIASES} uses of aliases (*), or an alias within itself; write the values out`;
+    // The only thing left that fails here.
+    const message = `more than ${MAX_ALIASES} uses of aliases (*); write the values out`;
     return { ok: false, faults: [{ line: 1, column: 1, message }] };
   }
   return { ok: true, value, locate: (path, what = 'value') => positionAt(offsetOf(document, path, what)) };

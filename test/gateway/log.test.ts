@@ -65,6 +65,21 @@ describe('createLog', () => {
     expect(quiet).toEqual([]);
   });
 
+  it('changes its level for children and bound methods too', () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'warn', pretty: false, write: (line) => void lines.push(line) });
+    const child = log.child({ source: 'tcp' });
+    const { info } = child;
+    info('a');
+    expect(child.isLevelEnabled('info')).toBe(false);
+    log.setLevel('info');
+    info('b');
+    expect(child.isLevelEnabled('info')).toBe(true);
+    log.setLevel('silent');
+    child.fatal('c');
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(['b']);
+  });
+
   it('auto is pretty on a terminal only', () => {
     expect(isPretty('auto', { isTTY: true })).toBe(true);
     expect(isPretty('auto', {})).toBe(false);
