@@ -12,6 +12,9 @@
  * stops hearing of FIN and RST: a channel that nobody reads can be dead for ever without a sign. Whoever drops the READ
  * interest therefore has to set a deadline (BACKPRESSURE_TIMEOUT); the sessions do.
  *
+ * A reset that arrives in the same moment as data is told by Node as the data and a plain end: only a later write shows
+ * that the peer is gone. So an end is no proof of a goodbye; the protocol above has its own (BYE).
+ *
  * An idle connection should cost little: no buffer, no closure, one set of listeners for all channels, which find their
  * channel by a property of the stream.
  */
