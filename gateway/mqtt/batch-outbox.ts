@@ -21,6 +21,8 @@ const MAX_BYTES_AHEAD = 512 * 1024;
 /** Messages that may be sent at once with QoS 0; after that the operating system is to take them first. */
 const QOS_0_WINDOW = 4_096;
 const MAX_SPARE_BATCHES = 8;
+/** Up to this many in flight, room is given back at once: see `settle`. */
+const SMALL_WINDOW = 64;
 const FREE = -1;
 
 /** What the broker said in its CONNACK. */
@@ -78,6 +80,7 @@ export class BatchOutbox implements Outbox {
   #starved = true;
   #tooLarge: number[] = [];
   #deadline: NodeJS.Timeout | undefined;
+  #refillSoon: NodeJS.Timeout | undefined;
 
   constructor(options: BatchOutboxOptions) {
     const { window = 1_000, ackTimeoutMs = 20_000, now } = options;
@@ -160,6 +163,8 @@ export class BatchOutbox implements Outbox {
   detach(): void {
     if (this.#socket === undefined) return;
     clearInterval(this.#deadline);
+    clearTimeout(this.#refillSoon);
+    this.#refillSoon = undefined;
     this.#socket = undefined;
     this.#limits = undefined;
     this.#batch = undefined;
@@ -185,14 +190,29 @@ export class BatchOutbox implements Outbox {
     this.onAck?.(this.#tokens[id]!, reasonCode);
   }
 
-  /** After a chunk of PUBACKs: tells the publisher once. */
+  /**
+   * After a chunk from the broker: tells the publisher when there is room again. A large window is refilled when half of
+   * it is free: some brokers acknowledge each message by itself, and each answer to that would be a write of one
+   * message. But not later than in a millisecond, as the broker's Nagle algorithm may hold the rest of its PUBACKs back
+   * until it hears from us. Small windows cannot wait: they would be empty before the answer is there.
+   */
   settle(): void {
-    if (!this.#starved || this.#room(this.#limits?.maxQos ?? 0) === 0) return;
-    this.#starved = false;
-    this.onRoom?.();
+    const limits = this.#limits;
+    if (!this.#starved || limits === undefined) return;
+    const room = this.#room(limits.maxQos);
+    if (room === 0) return;
+    if (limits.window < SMALL_WINDOW || this.#inFlight === 0 || room >= limits.window >> 1) this.#refill();
+    else this.#refillSoon ??= setTimeout(() => this.#refill(), 1);
   }
 
   // ---------------------------------------------------------------------------------------------------------------
+
+  #refill(): void {
+    clearTimeout(this.#refillSoon);
+    this.#refillSoon = undefined;
+    this.#starved = false;
+    this.onRoom?.();
+  }
 
   #room(qos: Qos): number {
     const limits = this.#limits;

@@ -178,7 +178,10 @@ export class MqttConnection {
     if (this.connected) this.#attempt?.client.unsubscribe(filter);
   }
 
-  /** Publishes the last will's message itself, as DISCONNECT takes it back, sends what is queued and closes. */
+  /**
+   * Publishes the last will's message itself, as DISCONNECT takes it back, gives what is queued and in flight
+   * `timeoutMs`, and closes.
+   */
   async close(timeoutMs = 2_000): Promise<void> {
     clearTimeout(this.#retry);
     const attempt = this.#attempt;
@@ -190,15 +193,18 @@ export class MqttConnection {
     const { will } = this.#options;
     if (will !== undefined) this.publish(will.topic, will.payload, { retain: true });
     const giveUpAt = performance.now() + timeoutMs;
-    const waiting = (): boolean => this.#attempt === attempt && performance.now() < giveUpAt;
-    while (waiting() && !this.#control.idle) await pause();
+    // The publisher goes on meanwhile, so what the journal holds goes out too, as far as the time allows.
+    const isDone = (): boolean => this.#control.idle && this.#outbox.inFlight === 0;
+    while (!attempt.over && !isDone() && performance.now() < giveUpAt) await pause();
     this.#state = 'closed';
-    this.#outbox.flush();
+    clearTimeout(this.#retry);
+    if (this.#attempt !== undefined && this.#attempt !== attempt) this.#finish(this.#attempt);
+    if (attempt.over) return;
     attempt.over = true;
     this.#release(attempt);
     const closed = new Promise<void>((resolve) => attempt.socket.once('close', () => resolve()));
     attempt.client.end(false);
-    const force = setTimeout(() => attempt.socket.destroy(), Math.max(0, giveUpAt - performance.now()));
+    const force = setTimeout(() => attempt.socket.destroy(), Math.max(100, giveUpAt - performance.now()));
     await closed;
     clearTimeout(force);
   }
@@ -226,14 +232,19 @@ export class MqttConnection {
     const client = new MqttClient(() => stream, this.#clientOptions());
     const attempt: Attempt = { client, socket, scanner: scanner!, connectedAt: undefined, over: false };
     this.#attempt = attempt;
-    let goodbye = '';
+    let reason: Error | undefined;
+    socket.on('error', (error: Error) => {
+      reason ??= error;
+    });
     client.on('connect', (connack) => this.#connackAccepted(attempt, connack));
     client.on('message', (topic, payload, packet) => this.onMessage?.(topic, payload, packet.retain));
     client.on('disconnect', (packet) => {
-      goodbye = `the broker has ended the connection with reason 0x${(packet.reasonCode ?? 0).toString(16)}`;
+      reason ??= new Error(
+        `the broker has ended the connection with reason 0x${(packet.reasonCode ?? 0).toString(16)}`,
+      );
     });
     client.on('error', (error) => this.#failed(attempt, error));
-    client.on('close', () => this.#failed(attempt, goodbye === '' ? undefined : new Error(goodbye)));
+    client.on('close', () => this.#failed(attempt, reason));
   }
 
   #clientOptions(): IClientOptions {
@@ -409,7 +420,7 @@ export class MqttConnection {
 
   #describe(cause: unknown, reasonCode: number | undefined): GatewayError {
     if (cause instanceof GatewayError) return cause;
-    const text = cause instanceof Error ? cause.message : 'the broker has closed the connection';
+    const text = cause instanceof Error ? messageOf(cause) : 'the broker has closed the connection';
     if (reasonCode === undefined) return new GatewayError('MQTT_UNREACHABLE', this.where, text, { cause });
     return new GatewayError('MQTT_REFUSED', this.where, text, { cause });
   }
@@ -419,6 +430,12 @@ export class MqttConnection {
 function reasonOf(error: unknown): number | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'number' ? code : undefined;
+}
+
+/** When a name has several addresses and none answers, Node's error has a list instead of a message. */
+function messageOf(error: Error): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return first instanceof Error ? first.message : error.message;
 }
 
 function pause(): Promise<void> {

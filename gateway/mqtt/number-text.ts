@@ -71,15 +71,19 @@ function exponentText(text: string, scale: number): string {
  * exponent. Trailing zeros after the point are dropped; they carry no value.
  */
 function placePoint(digits: string, exponent: number): string {
-  if (exponent >= 0) return digits.length + exponent <= 21 ? digits + '0'.repeat(exponent) : `${digits}e${exponent}`;
+  if (exponent >= 0 && digits.length + exponent <= 21) return digits + '0'.repeat(exponent);
   let end = digits.length;
-  while (exponent < 0 && end > 1 && digits.charCodeAt(end - 1) === 0x30) {
-    end--;
-    exponent++;
-  }
+  while (end > 1 && digits.charCodeAt(end - 1) === 0x30) end--;
   const kept = digits.slice(0, end);
-  if (exponent === 0) return kept;
-  const point = end + exponent;
-  if (point > 0) return `${kept.slice(0, point)}.${kept.slice(point)}`;
-  return point > -7 ? `0.${'0'.repeat(-point)}${kept}` : `${kept}e${exponent}`;
+  /** Digits in front of the point. */
+  const point = digits.length + exponent;
+  if (point > 21 || point < -6) return scientific(kept, point - 1);
+  if (point >= end) return kept + '0'.repeat(point - end);
+  return point > 0 ? `${kept.slice(0, point)}.${kept.slice(point)}` : `0.${'0'.repeat(-point)}${kept}`;
+}
+
+/** `d.ddd` × 10^exponent. */
+function scientific(digits: string, exponent: number): string {
+  const fraction = digits.length > 1 ? `.${digits.slice(1)}` : '';
+  return `${digits[0]}${fraction}e${exponent}`;
 }

@@ -79,7 +79,8 @@ export class Publisher {
   readonly #journal: Journal;
   readonly #outbox: Outbox;
   readonly #qos: Qos;
-  readonly #streams = new Map<Device, Stream>();
+  /** Goes with the device when the registry forgets it. */
+  readonly #streams = new WeakMap<Device, Stream>();
   /** The record to be sent next, and how many of its samples were sent already. */
   #next = 1;
   #sample = 0;
@@ -127,11 +128,6 @@ export class Publisher {
     }
     this.#outbox.flush();
     if (budget <= 0 && this.#next <= journal.durable) this.#continueSoon();
-  }
-
-  /** The device is gone for good: forgets its topics and latest values. */
-  forget(device: Device): void {
-    this.#streams.delete(device);
   }
 
   close(): void {

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { createLog, type LogLevel } from '../../../gateway/log.ts';
+import { Requests, standardRequests } from '../../../gateway/mqtt/requests.ts';
+import { Topics } from '../../../gateway/mqtt/topics.ts';
+
+function setUp() {
+  const answers: string[] = [];
+  const lines: string[] = [];
+  const levels: LogLevel[] = [];
+  let waiting: (() => void) | undefined;
+  const handlers = standardRequests(
+    {
+      info: () => ({ version: '1' }),
+      health: () => {
+        throw new Error('secret detail');
+      },
+      sources: () => [{ id: 'tcp' }],
+      devices: () => [],
+      device: (name) => (name === 'greenhouse' ? { alias: name } : undefined),
+      setLogLevel: (level) => levels.push(level),
+    },
+    () => 42,
+  );
+  const requests = new Requests({
+    connection: {
+      publish: (topic, payload) => {
+        answers.push(`${topic} ${payload}`);
+        waiting?.();
+      },
+    },
+    topics: new Topics('b'),
+    handlers,
+    log: createLog({ level: 'error', pretty: false, write: (line) => lines.push(line) }),
+  });
+  const ask = async (name: string, text: string): Promise<unknown> => {
+    const answered = new Promise<void>((resolve) => {
+      waiting = resolve;
+    });
+    requests.request(name, Buffer.from(text), false);
+    await answered;
+    const [topic, payload] = answers.pop()!.split(/ (.*)/s);
+    expect(topic).toBe(`b/bridge/response/${name}`);
+    return JSON.parse(payload!);
+  };
+  return { ask, requests, answers, lines, levels };
+}
+
+describe('Requests', () => {
+  it.each([
+    ['ping', '', { status: 'ok', data: { ts: 42 } }],
+    ['info', '{"transaction":"t"}', { status: 'ok', data: { version: '1' }, transaction: 't' }],
+    ['sources', '{"transaction":7}', { status: 'ok', data: [{ id: 'tcp' }], transaction: 7 }],
+    ['device_get', '{"device":"greenhouse"}', { status: 'ok', data: { alias: 'greenhouse' } }],
+    ['device_get', '{"device":"x"}', { status: 'error', error: 'no such device' }],
+    ['log_level', '{"level":"debug"}', { status: 'ok', data: { level: 'debug' } }],
+  ])('answers %s %s', async (name, text, answer) => {
+    expect(await setUp().ask(name, text)).toEqual(answer);
+  });
+
+  it.each([
+    ['nope', '{"transaction":1}'],
+    ['toString', ''],
+    ['ping', 'not JSON'],
+    ['ping', '[]'],
+    ['ping', `"${'x'.repeat(9_000)}"`],
+    ['device_get', '{}'],
+    ['device_get', '{"device":{"__proto__":1}}'],
+    ['log_level', '{"level":"loud"}'],
+  ])('answers %s %s with an error', async (name, text) => {
+    expect(await setUp().ask(name, text)).toMatchObject({ status: 'error', error: expect.any(String) as string });
+  });
+
+  it('keeps the details of its own failures to the log', async () => {
+    const { ask, lines } = setUp();
+    expect(JSON.stringify(await ask('health', ''))).not.toContain('secret');
+    expect(lines.join('')).toContain('secret detail');
+  });
+
+  it('ignores retained requests', () => {
+    const { requests, answers } = setUp();
+    requests.request('ping', Buffer.of(), true);
+    expect([answers, requests.retained]).toEqual([[], 1]);
+  });
+});
