@@ -105,11 +105,6 @@ export class Publisher {
     outbox.onRoom = () => this.pump();
   }
 
-  /** Records sent and not accepted yet, or waiting to be sent. */
-  get backlog(): number {
-    return this.#journal.stats.depth;
-  }
-
   /** Sends what is durable, as far as there is room. Call it when the journal's `durable` has moved. */
   pump(): void {
     const journal = this.#journal;
