@@ -16,7 +16,7 @@ import { MODELS } from './models/models.ts';
 import { Random } from './random.ts';
 import { type Summary, summarize } from './report.ts';
 import { Scheduler } from './scheduler.ts';
-import { serial } from './transports/serial.ts';
+import { SerialLine } from './transports/serial.ts';
 import { tcp } from './transports/tcp.ts';
 import type { Dial } from './transports/transport.ts';
 import { udp } from './transports/udp.ts';
@@ -159,7 +159,7 @@ export class Fleet {
 }
 
 function open(link: Link): ReturnType<Dial> {
-  if (link.kind === 'serial') return serial(link.path, link.baud);
+  if (link.kind === 'serial') return new SerialLine(link.path, link.baud);
   if (link.kind === 'unix') return unix(link.path);
   return link.kind === 'tcp' ? tcp(link.host, link.port) : udp(link.host, link.port);
 }

@@ -20,11 +20,7 @@ interface UnixBinding {
   read(buffer: Buffer, offset: number, length: number): Promise<{ buffer: Buffer; bytesRead: number }>;
 }
 
-export function serial(path: string, baud: number): Transport {
-  return new SerialLine(path, baud);
-}
-
-class SerialLine implements Transport {
+export class SerialLine implements Transport {
   readonly kind = 'serial';
   readonly datagram = false;
   readonly #path: string;

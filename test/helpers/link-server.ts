@@ -107,6 +107,7 @@ export class LinkServer {
   readonly #servers: { close(): unknown }[] = [];
   readonly #sockets = new Set<Socket>();
   #waiting: { condition: () => boolean; resolve: () => void }[] = [];
+  #connections = 0;
   #nextSid = 1001;
   #nextBoot = 501;
 
@@ -173,12 +174,9 @@ export class LinkServer {
     return this.#devices.get(device)?.schema;
   }
 
-  /** As a gateway that was restarted without its schemas. */
+  /** As a gateway whose schema cache was wiped: it knows which it wants, and says so in every ACK. */
   forgetSchemas(): void {
-    for (const device of this.#devices.values()) {
-      device.schema = undefined;
-      device.schemaCrc = 0;
-    }
+    for (const device of this.#devices.values()) device.schema = undefined;
   }
 
   /** As a gateway whose sessions are gone; what it keeps is kept. */
@@ -209,7 +207,7 @@ export class LinkServer {
     const decoder = linkStreamDecoder();
     const peer: Peer = {
       transport,
-      name: `${transport} ${socket.remotePort} ${this.#sockets.size} ${Math.random()}`,
+      name: `${transport} connection ${(this.#connections += 1)}`,
       send: (frame) => {
         if (socket.writable) socket.write(encodeStreamFrame(frame));
       },
