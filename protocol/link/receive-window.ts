@@ -20,7 +20,8 @@ export class ReceiveWindow<T> {
   private readonly size: number;
   private readonly slots: (T | undefined)[] = Array.from({ length: RING }, () => undefined);
   private readonly states = new Uint8Array(RING);
-  private ready: T[] = [];
+  private readonly ready: T[] = [];
+  private readonly readySeqs: number[] = [];
   private expected: number;
   private abandoned = 0;
 
@@ -31,9 +32,12 @@ export class ReceiveWindow<T> {
     this.size = size;
   }
 
-  /** The seq that is waited for: everything before it was delivered, dropped by the device or given up. */
+  /**
+   * Everything before this seq was taken, dropped by the device or given up. What `take` still has does not count: it
+   * must not be acknowledged.
+   */
   get next(): number {
-    return this.expected;
+    return this.readySeqs[0] ?? this.expected;
   }
 
   /** Seqs given up because a frame came that proved them gone; a GAP that was overtaken may explain them later. */
@@ -43,7 +47,7 @@ export class ReceiveWindow<T> {
 
   /** An ACK's map for an ACK that says `next − 1`. */
   get heldMap(): number {
-    return this.mapAfter(this.expected - 1);
+    return this.mapAfter(this.next - 1);
   }
 
   /** An ACK's map for an ACK that says `seq`: bit i is set when seq + 1 + i has come (or need not come). */
@@ -72,6 +76,7 @@ export class ReceiveWindow<T> {
 
   /** The next frame in order; call until undefined. */
   take(): T | undefined {
+    this.readySeqs.shift();
     return this.ready.shift();
   }
 
@@ -92,7 +97,10 @@ export class ReceiveWindow<T> {
     return missing;
   }
 
-  /** A new session says that nothing before `first` will come any more. Returns how many frames are missing by that. */
+  /**
+   * A new session says that nothing before `first` will come any more. Returns how many frames are missing by that;
+   * `take` may have some now.
+   */
   skipTo(first: number): number {
     return this.close(first);
   }
@@ -119,7 +127,10 @@ export class ReceiveWindow<T> {
   /** Passes the expected seq: to `take` when it is held. */
   private step(): void {
     const slot = this.expected % RING;
-    if (this.states[slot] === HELD) this.ready.push(this.slots[slot]!);
+    if (this.states[slot] === HELD) {
+      this.ready.push(this.slots[slot]!);
+      this.readySeqs.push(this.expected);
+    }
     this.slots[slot] = undefined;
     this.states[slot] = EMPTY;
     this.expected++;

@@ -106,6 +106,19 @@ describe('ReceiveWindow', () => {
     expect(window.next).toBe(5);
   });
 
+  it('does not count as passed what nobody has taken yet', () => {
+    const window = new ReceiveWindow<string>(1);
+    offer(window, 1);
+    expect(window.next).toBe(1);
+    takeAll(window);
+    offer(window, 4);
+    window.skipTo(4);
+    expect(window.next).toBe(4);
+    expect(offer(window, 4)).toBe('duplicate');
+    expect(takeAll(window)).toEqual(['f4']);
+    expect(window.next).toBe(5);
+  });
+
   it('refuses a size that no map can show', () => {
     expect(() => new ReceiveWindow(1, 33)).toThrow(RangeError);
   });
