@@ -186,7 +186,7 @@ export class LinkServer {
 
   /** Ends every connection, with RST. */
   resetConnections(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   async close(): Promise<void> {
@@ -211,7 +211,7 @@ export class LinkServer {
       send: (frame) => {
         if (socket.writable) socket.write(encodeStreamFrame(frame));
       },
-      end: (abruptly = false) => (abruptly ? socket.resetAndDestroy() : socket.end()),
+      end: (abruptly = false) => (abruptly ? reset(socket) : socket.end()),
     };
     socket.on('data', (chunk: Buffer) => {
       decoder.push(chunk);
@@ -452,4 +452,10 @@ export class LinkServer {
       else this.#waiting.push(entry);
     }
   }
+}
+
+/** RST where there is such a thing. */
+function reset(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }
