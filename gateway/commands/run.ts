@@ -24,9 +24,7 @@ export async function run(options: ConfigOptions): Promise<ExitCode> {
   const log = createLog({ level: config.log.level, pretty: isPretty(config.log.format) });
   logFatalErrors(log);
   if (file === undefined) {
-    log.info(
-      'no bytes2mqtt.yaml here: running with defaults, reachable from this machine only; "bytes2mqtt init" writes a file',
-    );
+    log.info('no bytes2mqtt.yaml here: defaults and environment hold; "bytes2mqtt init" writes a file to begin with');
   } else {
     log.info({ file }, 'configuration read');
   }
