@@ -87,7 +87,7 @@ test('with something ready the event loop still turns, so that others get in', a
   let ready: string[] = [];
   // Without a turn of the event loop the timer would never come, and this would never end.
   while (!ready.includes('late')) ready = names(await selector.select(undefined));
-  expect(ready.sort()).toEqual(['busy', 'late']);
+  expect(ready.toSorted()).toEqual(['busy', 'late']);
 });
 
 test('work left in buffers of the owner counts as READ while READ is wanted', async () => {
@@ -116,7 +116,7 @@ test('each of the ready keys comes first in its turn', async () => {
   const first = new Map<string, number>();
   for (let turn = 0; turn < 30; turn++) {
     const ready = names(await selector.select(undefined));
-    expect([...ready].sort()).toEqual(['a', 'b', 'c']);
+    expect(ready.toSorted()).toEqual(['a', 'b', 'c']);
     first.set(ready[0]!, (first.get(ready[0]!) ?? 0) + 1);
   }
   expect([...first.values()]).toEqual([10, 10, 10]);
@@ -203,9 +203,11 @@ test('wakeup ends the wait in progress, or the next one, once', async () => {
   selector.wakeup();
   expect(await selector.select(undefined)).toEqual([]);
   let ended = false;
-  const third = selector.select(undefined).then(() => {
+  const wait = async () => {
+    await selector.select(undefined);
     ended = true;
-  });
+  };
+  const third = wait();
   await new Promise((resolve) => setTimeout(resolve, 5));
   expect(ended).toBe(false);
   selector.wakeup();

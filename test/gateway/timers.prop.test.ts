@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Timer, TimerQueue } from '../../gateway/timers.ts';
 
@@ -18,7 +18,7 @@ class Model {
   }
 
   sorted(): Entry[] {
-    return [...this.entries.values()].sort((x, y) => x.at - y.at || x.order - y.order);
+    return [...this.entries.values()].toSorted((x, y) => x.at - y.at || x.order - y.order);
   }
 }
 

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { EventEmitter, once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { select } from '../../../gateway/select.ts';
-import { openSerialLine } from '../../../gateway/sources/serial-line.ts';
+import { openSerialLine, SerialLine } from '../../../gateway/sources/serial-line.ts';
 import { type SerialOptions, SerialSource } from '../../../gateway/sources/serial.ts';
 import { ERROR, READ, type StreamChannel } from '../../../gateway/sources/source.ts';
 import { OUTPUT_LIMIT } from '../../../gateway/sources/stream-channel.ts';
@@ -82,9 +83,9 @@ for (const program of programs) {
       const source = await open(pair.a, {}, context);
       const channel = await accept(source);
       const peer = await accept(await open(pair.b));
-      let sending = true;
+      const sending = new AbortController();
       const pump = (async () => {
-        while (sending && peer.error === undefined) {
+        while (!sending.signal.aborted && peer.error === undefined) {
           await select([], [peer], [], 20);
           peer.write(Buffer.alloc(1_000, 'x'));
         }
@@ -95,7 +96,7 @@ for (const program of programs) {
         await select([channel], [], [], undefined);
         channel.read(4_096);
       }
-      sending = false;
+      sending.abort();
       await pump;
       expect(channel.error.code).toBe('DEVICE_LOST');
       expect(channel.error.where).toBe(source.id);
@@ -129,21 +130,17 @@ describe.skipIf(lacks('socat'))('a line', () => {
     expect(channel.error?.code).toBe('DEVICE_LOST');
   });
 
-  test('that nobody reads, and whose writes have to wait, costs nothing while it waits', async () => {
-    const pair = await cable();
-    const [a, b] = await ends(pair);
-    // Fill it from both sides until nothing moves.
-    const chunk = Buffer.alloc(OUTPUT_LIMIT, 'x');
-    while ((await select([], [a, b], [], 100))[1].length > 0) {
-      a.write(chunk);
-      b.write(chunk);
-    }
-    expect(a.ready & READ).toBe(READ);
+  test('that nobody reads, and whose writes had to wait, costs nothing', async () => {
+    const [a, b] = await ends(await cable());
+    // More than a reads ahead, so some is left in the terminal, but no more than fits, or socat itself would wait for a.
+    await writeAll(b, Buffer.alloc(22_000, 'x'));
+    while (b.room < OUTPUT_LIMIT || (a.ready & READ) === 0) await select([], [], [a, b], 5);
+    // Then more the other way than fits at once.
+    const big = Buffer.alloc(300_000, 'y');
+    await Promise.all([writeAll(a, big), readBytes(b, big.length)]);
     expect(await cpuShare(300)).toBeLessThan(0.5);
-    // Both go on where they stopped.
-    const [fromA, fromB] = [a.bytesWritten, b.bytesWritten];
-    const [atB, atA] = await Promise.all([readBytes(b, fromA), readBytes(a, fromB)]);
-    expect([atB.length, atA.length]).toEqual([fromA, fromB]);
+    // It goes on where it stopped, with nothing lost.
+    expect((await readBytes(a, 22_000)).length).toBe(22_000);
   });
 
   test('closes after its output has left, and is opened again by its source', async () => {
@@ -230,6 +227,22 @@ describe.skipIf(lacks('socat'))('a line', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(next.state).toBe('open');
+  });
+
+  test('whose read gives 0 bytes was hung up', async () => {
+    // /dev/null reads as a hung-up terminal does where the poller has no error to tell.
+    const poller = Object.assign(new EventEmitter(), {
+      poll: (events: number) => void (events !== 0 && setImmediate(() => poller.emit('readable', null))),
+      stop: () => {},
+    });
+    const fd = openSync('/dev/null', 'r+');
+    const nothing = async () => {};
+    const port = { fd, poller, isOpen: true, flush: nothing, close: async () => closeSync(fd), write: nothing };
+    const read = async () => ({ bytesRead: 0 });
+    const line = new SerialLine('serial:x', { ...port, read }, () => 0);
+    const failed = once(line, 'error');
+    line.on('readable', () => {});
+    expect((await failed)[0]).toMatchObject({ code: 'DEVICE_LOST' });
   });
 
   test('one error and one close, however it ends', async () => {
