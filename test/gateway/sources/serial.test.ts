@@ -236,10 +236,16 @@ describe.skipIf(lacks('socat'))('a line', () => {
       stop: () => {},
     });
     const fd = openSync('/dev/null', 'r+');
-    const nothing = async () => {};
-    const port = { fd, poller, isOpen: true, flush: nothing, close: async () => closeSync(fd), write: nothing };
-    const read = async () => ({ bytesRead: 0 });
-    const line = new SerialLine('serial:x', { ...port, read }, () => 0);
+    const port = {
+      fd,
+      poller,
+      isOpen: true,
+      read: async () => ({ bytesRead: 0 }),
+      write: async () => {},
+      flush: async () => {},
+      close: async () => closeSync(fd),
+    };
+    const line = new SerialLine('serial:x', port, () => 0);
     const failed = once(line, 'error');
     line.on('readable', () => {});
     expect((await failed)[0]).toMatchObject({ code: 'DEVICE_LOST' });
