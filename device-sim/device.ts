@@ -17,11 +17,12 @@ import {
   encodeSchemaParts,
 } from '../protocol/index.ts';
 import { CommandMemory, type Outcome } from './command-memory.ts';
-import { LinkClient, type LinkState, type Timing } from './link-client.ts';
+import { LinkClient, type LinkState } from './link-client.ts';
 import type { Model, Sensor, WriteResult } from './models/model.ts';
 import type { Random } from './random.ts';
 import { ReportQueue } from './report-queue.ts';
 import { type Scheduler, type Task, task } from './scheduler.ts';
+import type { Timing } from './timing.ts';
 import type { Dial, TransportKind } from './transports/transport.ts';
 
 export interface DeviceOptions {
@@ -58,8 +59,6 @@ const SCHEMA_PART_BYTES = 112;
 const BYTES_A_FRAME = 256;
 /** Readings made up for in one go when the clock has run ahead of us. */
 const READINGS_A_WAKE = 100;
-/** A REPORT sent so often in vain: another socket may do better. */
-const REPORT_TRIES = 6;
 
 export class Device {
   readonly id: bigint;
@@ -102,7 +101,7 @@ export class Device {
       random: () => jitter.float(),
     });
     const sleepy = model.sleepy && kind === 'udp';
-    this.#reports = sleepy ? new ReportQueue(bufferFrames, jitter) : undefined;
+    this.#reports = sleepy ? new ReportQueue(bufferFrames, timing, jitter) : undefined;
     this.#client = new LinkClient(
       {
         device: id,
@@ -255,7 +254,7 @@ export class Device {
   #sendReports(nowMs: number): void {
     const reports = this.#reports;
     if (reports === undefined || this.#client.state !== 'asleep' || nowMs < reports.nextAt) return;
-    if (reports.tries >= REPORT_TRIES) {
+    if (reports.tries >= this.#options.timing.reportTries) {
       this.#client.redial(nowMs);
       reports.restart();
       return;

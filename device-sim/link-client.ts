@@ -28,33 +28,8 @@ import { Backoff } from './backoff.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { Keepalive } from './keepalive.ts';
 import type { Random } from './random.ts';
+import type { Timing } from './timing.ts';
 import type { Dial } from './transports/transport.ts';
-
-/** The waits of a device, in milliseconds. */
-export interface Timing {
-  /** How long a connection may take to open. */
-  readonly connectMs: number;
-  /** From one HELLO to the next: doubles from the first to the longest wait. */
-  readonly helloMs: number;
-  readonly maxHelloMs: number;
-  /** Unanswered HELLOs after which the connection is opened anew. */
-  readonly helloTries: number;
-  /** From one connection to the next: doubles from the first to the longest wait. */
-  readonly reconnectMs: number;
-  readonly maxReconnectMs: number;
-  /** Between two rounds of SCHEMA parts. */
-  readonly schemaMs: number;
-}
-
-export const DEFAULT_TIMING: Timing = {
-  connectMs: 10_000,
-  helloMs: 1_000,
-  maxHelloMs: 30_000,
-  helloTries: 5,
-  reconnectMs: 1_000,
-  maxReconnectMs: 60_000,
-  schemaMs: 1_000,
-};
 
 export interface LinkClientOptions {
   readonly device: bigint;

@@ -5,9 +5,7 @@
 import { type Sample, encodeMessage } from '../protocol/index.ts';
 import { Backoff } from './backoff.ts';
 import type { Random } from './random.ts';
-
-const FIRST_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 30_000;
+import type { Timing } from './timing.ts';
 
 interface Report {
   readonly seq: number;
@@ -23,9 +21,9 @@ export class ReportQueue {
   #sendAt = 0;
   #dropped = 0;
 
-  constructor(maxReports: number, random: Random) {
+  constructor(maxReports: number, timing: Timing, random: Random) {
     this.#max = maxReports;
-    this.#backoff = new Backoff(random, FIRST_RETRY_MS, MAX_RETRY_MS);
+    this.#backoff = new Backoff(random, timing.reportMs, timing.maxReportMs);
   }
 
   /** Reports not acknowledged. */

@@ -79,21 +79,22 @@ async function faulty(kind: 'tcp' | 'udp', rates: FaultRates, seed = 1) {
 const messages = Array.from({ length: 40 }, (_, n) => Uint8Array.from({ length: 20 }, (_, i) => (n * 20 + i) & 0xff));
 
 describe('what leaves a stream', () => {
-  test.each(['split', 'merge', 'stall'] as const)(
-    '%s moves the bytes in time, and neither loses nor reorders them',
-    async (fault) => {
-      const { wire, injector, counts, closed } = await faulty('tcp', { [fault]: 0.3 });
-      for (const message of messages) injector.send(message);
-      injector.close();
-      await closed;
-      expect(Buffer.concat(wire.written)).toEqual(Buffer.concat(messages));
-      expect(counts[fault]).toBeGreaterThan(3);
-      expect(wire.ended).toEqual(['close']);
-      if (fault === 'merge') expect(wire.written.length).toBeLessThan(messages.length);
-      else expect(wire.written.some(({ length }) => length % 20 !== 0)).toBe(true);
-    },
-    120_000,
-  );
+  // A stall lasts up to two seconds: fewer messages for it.
+  test.each([
+    ['split', 40, 0.4],
+    ['merge', 40, 0.4],
+    ['stall', 3, 1],
+  ] as const)('%s moves the bytes in time, and neither loses nor reorders them', async (fault, n, rate) => {
+    const { wire, injector, counts, closed } = await faulty('tcp', { [fault]: rate });
+    for (const message of messages.slice(0, n)) injector.send(message);
+    injector.close();
+    await closed;
+    expect(Buffer.concat(wire.written)).toEqual(Buffer.concat(messages.slice(0, n)));
+    expect(counts[fault]).toBeGreaterThan(1);
+    expect(wire.ended).toEqual(['close']);
+    if (fault === 'merge') expect(wire.written.length).toBeLessThan(n);
+    else expect(wire.written.some(({ length }) => length % 20 !== 0)).toBe(true);
+  });
 
   test('a stalled line says that it is not ready, and takes only so much', async () => {
     const { injector } = await faulty('tcp', { stall: 1 });
@@ -123,7 +124,9 @@ describe('datagrams', () => {
     const kinds = new Set(wire.written.map((bytes) => Buffer.from(bytes).toString('hex')));
     expect(kinds.size).toBe(messages.length - counts.drop);
     expect(wire.written.length).toBe(messages.length - counts.drop + counts.duplicate);
-    expect(wire.written.map((bytes) => bytes[0]!)).not.toEqual(wire.written.map((bytes) => bytes[0]!).toSorted());
+    expect(wire.written.map((bytes) => bytes[0]!)).not.toEqual(
+      wire.written.map((bytes) => bytes[0]!).toSorted((a, b) => a - b),
+    );
     expect(counts.reorder).toBeGreaterThan(0);
   });
 
@@ -168,8 +171,8 @@ describe('a fleet with faults on its way', () => {
   const cases: [string, FaultRates, readonly Link['kind'][]][] = [
     ['split', { split: 0.5 }, STREAMS],
     ['merge', { merge: 0.3 }, STREAMS],
-    ['corrupt', { corrupt: 0.05 }, ['tcp', 'udp', 'unix']],
-    ['drop', { drop: 0.1 }, ['tcp', 'udp', 'unix']],
+    ['corrupt', { corrupt: 0.03 }, ['tcp', 'udp', 'unix']],
+    ['drop', { drop: 0.04 }, ['tcp', 'udp', 'unix']],
     ['duplicate', { duplicate: 0.3 }, ['tcp', 'udp', 'unix']],
     ['reorder', { reorder: 0.3 }, ['udp']],
     ['stall', { stall: 0.02 }, STREAMS],
@@ -207,7 +210,15 @@ describe('a fleet with faults on its way', () => {
           links.push({ kind, path: join(folder, 'sock') });
         }
       }
-      const timing = { helloMs: 200, helloTries: 3, reconnectMs: 20, maxReconnectMs: 200, schemaMs: 100 };
+      const timing = {
+        helloMs: 200,
+        helloTries: 3,
+        reconnectMs: 20,
+        maxReconnectMs: 200,
+        schemaMs: 100,
+        reportMs: 200,
+        reportTries: 3,
+      };
       const fleet = new Fleet({
         links,
         devices: 6 * links.length,

@@ -37,7 +37,7 @@ describe.each(MODELS.map((model) => [model.name, model] as const))('%s', (_name,
     for (const { number, totalIncreasing } of model.schema.channels) {
       if (!totalIncreasing) continue;
       const totals = take(model, 2).map((values) =>
-        BigInt(values.find(({ channel }) => channel === number)?.value as bigint),
+        BigInt(values.find(({ channel }) => channel === number)?.value as number | bigint),
       );
       for (const [n, total] of totals.entries()) if (n > 0) expect(total >= totals[n - 1]!).toBe(true);
     }
