@@ -40,6 +40,9 @@ const DRAIN_MS = 2_000;
 /** Counts of suppressed log lines are told this often. */
 const LOG_FLUSH_MS = 60_000;
 
+/** A silent serial line is not closed: opening it again would reset many boards. */
+const QUIET_LINE = { idleMs: Number.POSITIVE_INFINITY };
+
 export interface GatewayOptions {
   /** For the request that changes the log level. */
   readonly setLogLevel?: (level: LogLevel) => void;
@@ -137,7 +140,6 @@ export async function startGateway(
   journal.onRoom = () => links.onRoom();
   registry.onRemoved = (device) => {
     links.forget(device);
-    mqtt.publisher.forget(device);
     mqtt.bridge.deviceRemoved(device);
   };
   // The end of a turn: all that it brought becomes durable together, then the ACKs, then the broker.
@@ -206,7 +208,7 @@ function sessionFactory(
     }
     return service === undefined
       ? new LinkStream(channel, transport, host, links, config.limits, counters[transport])
-      : serveStream(service, channel, host);
+      : serveStream(service, channel, host, source.kind === 'serial' ? QUIET_LINE : {});
   };
 }
 

@@ -88,9 +88,13 @@ export class DeviceLink {
   }
 
   /** A new session begins: `firstSeq` is the oldest reliable frame that will still come in this boot. */
-  begin(boot: number, firstSeq: number): void {
+  begin(boot: number, firstSeq: number, counters: LinkCounters): void {
     if (boot !== this.#boot) this.#startBoot(boot, firstSeq);
-    else this.#window.skipTo(firstSeq);
+    else {
+      // The device has dropped what lies before: frames that waited for it need not wait any longer.
+      this.#window.skipTo(firstSeq);
+      this.#drain(counters);
+    }
     this.#settle();
   }
 
@@ -131,13 +135,15 @@ export class DeviceLink {
       counters.busy++;
       return false;
     }
-    if (message.type === 'GAP') this.#window.gap(message.first, seq);
+    const missing = message.type === 'GAP' ? this.#window.gap(message.first, seq) : 0;
     const place = this.#window.offer(seq, { seq, message });
     if (place === 'duplicate') counters.duplicates++;
     else if (place === 'hold') counters.held++;
-    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
-      this.#deliver(next.seq, next.message, counters);
+    // The place of a GAP may be taken by the very frame that it replaces; what lies before is lost all the same.
+    if (message.type === 'GAP' && (missing > 0 || place !== 'duplicate')) {
+      this.#context.listener.lost(this.device, message.lost);
     }
+    this.#drain(counters);
     this.acknowledge();
     return true;
   }
@@ -189,6 +195,13 @@ export class DeviceLink {
     this.#durableSeq = firstSeq - 1;
   }
 
+  /** At most a window of frames, for which the journal has headroom. */
+  #drain(counters: LinkCounters): void {
+    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
+      this.#deliver(next.seq, next.message, counters);
+    }
+  }
+
   #deliver(seq: number, message: ReliableMessage, counters: LinkCounters): void {
     switch (message.type) {
       case 'READINGS':
@@ -207,7 +220,6 @@ export class DeviceLink {
         );
         break;
       case 'GAP':
-        this.#context.listener.lost(this.device, message.lost);
         break;
     }
     // Acknowledged in its turn: not before the readings that it follows.

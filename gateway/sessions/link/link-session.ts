@@ -10,6 +10,9 @@ import type { LinkContext, SessionEnd } from './link-context.ts';
 const PING_AFTER_KEEPALIVES = 1.25;
 const DEAD_AFTER_KEEPALIVES = 2.5;
 
+/** What a device is told to wait when the journal is full, seconds. */
+export const BUSY_RETRY_S = 2;
+
 export class LinkSession {
   readonly sid: number;
   readonly link: DeviceLink;
@@ -26,6 +29,7 @@ export class LinkSession {
   #heardAt: number;
   #seq = 0;
   #ended = false;
+  #busyUntil = 0;
   #ping: { token: number; sentAt: number } | undefined;
 
   constructor(
@@ -64,6 +68,14 @@ export class LinkSession {
     this.#seq = (this.#seq + 1) >>> 0;
     const frame = encodeMessage(message, { sid: this.sid, seq: this.#seq, down: true });
     return frame.length <= this.#maxFrame && this.carrier.send(frame);
+  }
+
+  /** The way onward is full: the device shall keep what it has and wait. At most once in that time. */
+  sendBusy(): void {
+    const now = this.#context.now();
+    if (now < this.#busyUntil) return;
+    this.#busyUntil = now + BUSY_RETRY_S * 1_000;
+    this.send({ type: 'ERROR', code: 'busy', retryAfter: BUSY_RETRY_S, text: '' });
   }
 
   sendCommand(id: number, ttl: number, value: Value): boolean {

@@ -14,6 +14,8 @@ import type { LinkTable, Origin } from './link-table.ts';
 const MAX_ITEMS_PER_TURN = 256;
 /** Devices behind one connection (a concentrator). */
 const MAX_SESSIONS = 32;
+/** A short pause is not worth telling; after this long the device is told to wait. */
+const BUSY_AFTER_MS = 1_000;
 
 export class LinkStream implements Session, Carrier, Origin {
   readonly transport: Transport;
@@ -103,20 +105,29 @@ export class LinkStream implements Session, Carrier, Origin {
     if (this.#peerEnded && !this.#undone && !this.#finished) this.#endOfInput();
   }
 
+  /** TCP alone holds back the peer at first; BUSY follows when that lasts, and a deadline when it lasts too long. */
   pause(paused: boolean): void {
     if (paused === this.#paused || this.#finished) return;
     this.#paused = paused;
     const { timers } = this.#host;
     if (paused) {
-      // Unread, a dead peer is not noticed: so being throttled has a deadline of its own.
-      this.#throttle = timers.schedule(this.#host.now() + this.#limits.throttleMs, () =>
-        this.#dead(new GatewayError('BACKPRESSURE_TIMEOUT', this.id)),
-      );
+      const since = this.#host.now();
+      this.#throttle = timers.schedule(since + BUSY_AFTER_MS, () => this.#stillPaused(since));
     } else if (this.#throttle !== undefined) {
       timers.cancel(this.#throttle);
       this.#throttle = undefined;
     }
     this.#updateInterest();
+  }
+
+  #stillPaused(since: number): void {
+    // Unread, a dead peer is not noticed: so being throttled has a deadline of its own.
+    if (this.#host.now() >= since + this.#limits.throttleMs) {
+      this.#dead(new GatewayError('BACKPRESSURE_TIMEOUT', this.id));
+      return;
+    }
+    for (const session of this.#sessions) session.sendBusy();
+    this.#throttle = this.#host.timers.schedule(since + this.#limits.throttleMs, () => this.#stillPaused(since));
   }
 
   attach(session: LinkSession): void {
@@ -158,6 +169,10 @@ export class LinkStream implements Session, Carrier, Origin {
   #takeItems(): void {
     this.#undone = false;
     for (let n = 0; n < MAX_ITEMS_PER_TURN; n++) {
+      if (this.#table.isFull(this)) {
+        this.pause(true);
+        break;
+      }
       const item = this.#decoder.next();
       if (item === undefined) {
         this.#watchPartialFrame();
@@ -165,7 +180,6 @@ export class LinkStream implements Session, Carrier, Origin {
       }
       this.#takeItem(item);
       if (this.#finished) return;
-      if (this.#paused) break;
     }
     this.#undone = true;
   }

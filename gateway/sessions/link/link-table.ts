@@ -34,10 +34,8 @@ import type { CommandDone } from './command-queue.ts';
 import { DeviceClock } from './device-clock.ts';
 import { DeviceLink, type ReliableMessage } from './device-link.ts';
 import { count, type LinkContext, type LinkCounters, type SessionEnd } from './link-context.ts';
-import { LinkSession } from './link-session.ts';
+import { BUSY_RETRY_S, LinkSession } from './link-session.ts';
 
-/** What a device is told to wait when the journal is full, seconds. */
-const BUSY_RETRY_S = 2;
 /** A node that sends REPORTs only counts as offline after this long without one. */
 const REPORT_OVERDUE_MS = 3_600_000;
 
@@ -133,6 +131,16 @@ export class LinkTable {
     for (const link of this.#waiting) link.acknowledge();
   }
 
+  /**
+   * Whether a stream has to stop reading because the way onward is full; it is told by `pause(false)` when it may go
+   * on. Asked before each frame, so that none is refused that TCP can hold back.
+   */
+  isFull(carrier: Carrier): boolean {
+    if (!this.#context.journal.full) return false;
+    this.#paused.add(carrier);
+    return true;
+  }
+
   /** The journal has room again. */
   onRoom(): void {
     for (const carrier of this.#paused) carrier.pause(false);
@@ -201,7 +209,7 @@ export class LinkTable {
     }
     link.schemaCrc = hello.schemaCrc;
     link.clock = new DeviceClock(hello.uptime, this.#context.now());
-    link.begin(hello.boot === 0 ? this.#newBoot(link) : hello.boot, hello.firstSeq);
+    link.begin(hello.boot === 0 ? this.#newBoot(link) : hello.boot, hello.firstSeq, counters);
     const { maxFrame } = hello;
     const session = new LinkSession(this.#context, this.#newSid(), link, carrier, maxFrame, this.#onSessionEnd);
     link.session = session;
@@ -302,11 +310,7 @@ export class LinkTable {
   }
 
   #offer(session: LinkSession, seq: number, message: ReliableMessage, counters: LinkCounters): void {
-    if (session.link.offer(seq, message, counters)) return;
-    if (this.#paused.has(session.carrier)) return;
-    this.#paused.add(session.carrier);
-    session.carrier.pause(true);
-    session.send({ type: 'ERROR', code: 'busy', retryAfter: BUSY_RETRY_S, text: '' });
+    if (!session.link.offer(seq, message, counters)) session.sendBusy();
   }
 
   #schema(session: LinkSession, part: MessageOf<'SCHEMA'>, counters: LinkCounters): void {
