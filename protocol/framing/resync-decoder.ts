@@ -94,7 +94,6 @@ export class ResyncDecoder implements FrameDecoder {
       if (typeof verdict === 'number') {
         if (at === start) return this.accept(verdict);
         this.checked = verdict;
-        this.decided = 0;
         return this.give(at - start);
       }
       if (at >= start + this.claimed) {

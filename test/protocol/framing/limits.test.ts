@@ -70,6 +70,8 @@ describe('length limits', () => {
     const decoder = fixedDecoder({ bytes: 3, sync: bytesOf('aa'), verify });
     expect(framesOf(run(decoder, cut(bytesOf('00ffaa01ab00aa02a8'), [4])))).toEqual(['aa01ab', 'aa02a8']);
     expect(calls).toBe(2);
+    expect(framesOf(run(decoder, [bytesOf('00ffaa0102aa01ab')]))).toEqual(['aa01ab']);
+    expect(calls).toBe(4);
   });
 
   it('bounds what one call verifies, and loses nothing by it', () => {
