@@ -105,7 +105,8 @@ export function program(output: RunOutput, stop: AbortSignal): Command {
         if (missing(summary) > 0) process.exitCode = 1;
       } catch (error) {
         // More devices than the links take, or an ack log that cannot be written: the user's to change.
-        command.error(`error: ${(error as Error).message}`);
+        if (!(error instanceof RangeError || (error instanceof Error && 'code' in error))) throw error;
+        command.error(`error: ${error.message}`);
       }
     });
 

@@ -34,7 +34,7 @@ export interface DeviceOptions {
   readonly dial: Dial;
   /** Mean time between readings, in milliseconds. */
   readonly periodMs: number;
-  /** Readings to take before leaving; undefined: until told to finish. */
+  /** Readings to take before leaving, at least 1; undefined: until told to finish. */
   readonly count?: number | undefined;
   /** Frames that its buffer holds. */
   readonly bufferFrames: number;
@@ -78,7 +78,8 @@ export class Device {
   /** When the next reading is planned, in uptime; Infinity when there is none to come. */
   #plannedMs = 0;
   #taken = 0;
-  #finishing = false;
+  /** When it may leave, if it has nothing more to send; Infinity as long as there are readings to come. */
+  #leaveAt = Number.POSITIVE_INFINITY;
   #waking = false;
   #sent = 0;
   #acknowledged = 0;
@@ -180,21 +181,20 @@ export class Device {
   /** Boots at `atMs` on the scheduler's clock; its first reading comes within a period after that. */
   start(atMs: number): void {
     this.#bootedAt = atMs;
-    const { periodMs, count, random } = this.#options;
-    this.#plannedMs = count === 0 ? Number.POSITIVE_INFINITY : random.fork('phase').between(0, periodMs);
+    const { periodMs, random } = this.#options;
+    this.#plannedMs = random.fork('phase').between(0, periodMs);
     this.#options.scheduler.at(this.#task, atMs);
   }
 
-  /** Takes no more readings, and leaves when everything is acknowledged. */
-  finish(): void {
-    this.#finishing = true;
+  /** Takes no more readings, and leaves when everything is acknowledged, but not sooner than in `afterMs`. */
+  finish(afterMs: number): void {
+    this.#leaveAt = this.#options.scheduler.now() + afterMs;
     this.#plannedMs = Number.POSITIVE_INFINITY;
     this.#reschedule();
   }
 
   /** Leaves now, whatever is still unacknowledged. */
   cut(): void {
-    this.#finishing = true;
     this.#plannedMs = Number.POSITIVE_INFINITY;
     this.#client.leave(this.#options.scheduler.now());
   }
@@ -206,7 +206,7 @@ export class Device {
   #wake(nowMs: number): void {
     this.#waking = true;
     this.#takeReadings(nowMs);
-    if (this.#finishing && this.pending === 0) this.#client.leave(nowMs);
+    if (nowMs >= this.#leaveAt && this.pending === 0) this.#client.leave(nowMs);
     this.#client.wake(nowMs);
     this.#sendReports(nowMs);
     this.#waking = false;
@@ -217,7 +217,7 @@ export class Device {
     if (this.#waking || this.#client.state === 'closed') return;
     let dueMs = Math.min(this.#client.nextAt, this.#bootedAt + this.#plannedMs);
     if (this.#client.state === 'asleep' && this.#reports !== undefined) dueMs = Math.min(dueMs, this.#reports.nextAt);
-    if (this.#finishing && this.pending === 0 && this.#client.state !== 'leaving') dueMs = 0;
+    if (this.pending === 0 && this.#client.state !== 'leaving') dueMs = Math.min(dueMs, this.#leaveAt);
     if (dueMs === Number.POSITIVE_INFINITY) this.#options.scheduler.cancel(this.#task);
     else this.#options.scheduler.at(this.#task, dueMs);
   }
@@ -229,7 +229,7 @@ export class Device {
       this.#taken += 1;
       if (count !== undefined && this.#taken >= count) {
         this.#plannedMs = Number.POSITIVE_INFINITY;
-        this.#finishing = true;
+        this.#leaveAt = nowMs;
       } else {
         this.#plannedMs += this.#sensor.waitMs?.(periodMs) ?? periodMs;
       }

@@ -79,10 +79,6 @@ export class FaultInjector implements Transport {
     return this.#inner.ready && this.#heldBytes < HIGH_WATER_BYTES;
   }
 
-  get local(): string {
-    return this.#inner.local;
-  }
-
   open(events: TransportEvents): void {
     this.#events = events;
     this.#inner.open({

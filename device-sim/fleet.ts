@@ -35,7 +35,7 @@ export interface FleetOptions {
   /** Readings a second, for each device. */
   readonly ratePerS: number;
   readonly seed: number;
-  /** Readings that each device takes before it leaves; left out: until `finish`. */
+  /** Readings that each device takes before it leaves, at least 1; left out: until `finish`. */
   readonly count?: number | undefined;
   /** All models by default. */
   readonly models?: readonly Model[];
@@ -52,6 +52,8 @@ export interface FleetOptions {
 
 /** Between the starts of two devices: a power cut's end does not connect five thousand devices in one instant either. */
 const START_SPACING_MS = 1;
+/** Between two devices that have nothing more to say at the end: a burst of BYEs would not fit a datagram socket's buffer. */
+const LEAVE_SPACING_MS = 0.2;
 /** After the drain: how long a device may take to close. */
 const CLOSE_MS = 1_500;
 
@@ -128,7 +130,7 @@ export class Fleet {
 
   /** No more readings; every device leaves as soon as all it has is acknowledged, and at the latest after `drainMs`. */
   async finish(drainMs: number): Promise<void> {
-    for (const device of this.devices) device.finish();
+    for (const [index, device] of this.devices.entries()) device.finish(index * LEAVE_SPACING_MS);
     if (!(await this.#doneWithin(drainMs))) {
       for (const device of this.devices) device.cut();
       await this.#doneWithin(CLOSE_MS);

@@ -38,10 +38,6 @@ export class SerialLine implements Transport {
     return this.#open && this.#port !== undefined && !this.#port.writableNeedDrain;
   }
 
-  get local(): string {
-    return this.#open ? this.#path : '';
-  }
-
   open(events: TransportEvents): void {
     this.#events = events;
     const port = new SerialPort({

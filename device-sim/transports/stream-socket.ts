@@ -18,11 +18,6 @@ export class StreamSocket implements Transport {
     return this.#open && this.#socket !== undefined && !this.#socket.writableNeedDrain;
   }
 
-  get local(): string {
-    const socket = this.#socket;
-    return socket?.localAddress === undefined ? '' : `${socket.localAddress}:${socket.localPort}`;
-  }
-
   open(events: TransportEvents): void {
     // allowHalfOpen stays off: when the gateway has ended, nothing a device could still send would be acknowledged.
     const socket = connect(this.#options);

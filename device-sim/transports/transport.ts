@@ -27,8 +27,6 @@ export interface Transport {
   readonly datagram: boolean;
   /** Open, and with room for more output. While it is false, `send` still takes bytes, but the sender should wait. */
   readonly ready: boolean;
-  /** The local end for people, e.g. `127.0.0.1:50122`; empty before it is open. */
-  readonly local: string;
   open(events: TransportEvents): void;
   /** Takes over the bytes. They may be lost without notice, as on any wire. */
   send(bytes: Uint8Array): void;

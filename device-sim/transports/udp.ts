@@ -28,12 +28,6 @@ class UdpSocket implements Transport {
     return this.#open;
   }
 
-  get local(): string {
-    if (!this.#open || this.#socket === undefined) return '';
-    const { address, port } = this.#socket.address();
-    return `${address}:${port}`;
-  }
-
   open(events: TransportEvents): void {
     const socket = createSocket(isIPv6(this.#host) ? 'udp6' : 'udp4');
     this.#socket = socket;

@@ -20,7 +20,6 @@ class MemoryWire implements Transport {
   readonly kind: 'tcp' | 'udp';
   readonly datagram: boolean;
   readonly ready = true;
-  readonly local = 'memory';
   readonly written: Uint8Array[] = [];
   readonly ended: string[] = [];
   events: TransportEvents | undefined;
