@@ -55,6 +55,8 @@ export interface RunningGateway {
   readonly base: string;
   /** The sources in the order of the configuration, with their addresses: `where` has the port that was chosen. */
   readonly sources: readonly { readonly id: string; readonly where: string; readonly state: Source['state'] }[];
+  /** Readings that the broker has taken, by transport. */
+  readonly published: Readonly<Record<Transport, number>>;
   /** The counters of bridge/health. */
   health(): Readonly<Record<string, unknown>>;
   /** Stops taking readings, gets rid of what the broker takes within two seconds, says goodbye and ends. */
@@ -186,6 +188,7 @@ export async function startGateway(
     get sources() {
       return acceptor.entries.map(({ source, where }) => ({ id: source.id, where: where(), state: source.state }));
     },
+    published: mqtt.publisher.stats.publishedBy,
     health: () => view.health(parts),
     close,
   };

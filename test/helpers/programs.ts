@@ -1,22 +1,8 @@
 /** Programs beyond Node that system tests use: optional on a fresh machine, mandatory where CI=true. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { findProgram } from '../../gateway/demo/find-program.ts';
 
-/** The full path of a program, or undefined when the machine lacks it. Looks in PATH and in the sbin folders. */
-export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
-  for (const folder of folders) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // not here
-    }
-  }
-  return undefined;
-}
+export { findProgram };
 
 /**
  * For `describe.skipIf(lacks('mosquitto'))`: true when one of the programs is missing, which is said on the terminal. With CI=true a
