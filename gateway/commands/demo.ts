@@ -142,7 +142,8 @@ function headingOf(gateway: RunningGateway, cable: PtyPair | undefined): string[
     'bytes2mqtt demo: simulated devices → gateway → MQTT broker → this subscriber',
     `  devices over   TCP ${tcp?.where}, UDP ${udp?.where}, ${cable === undefined ? 'no serial line' : `serial ${cable.a}`}`,
     ...(cable === undefined ? [`                 (${NO_PTY})`] : []),
-    `  MQTT broker    ${gateway.broker}   topics ${gateway.base}/#   (Ctrl-C ends the demo)`,
+    `  MQTT broker    ${gateway.broker}, topics ${gateway.base}/#`,
+    `  look yourself  ${subscribeCommand(gateway)}   (in another terminal; Ctrl-C ends the demo)`,
   ];
 }
 
@@ -158,18 +159,25 @@ function readable(summary: DemoSummary): string {
   return `${lines.join('\n')}\n${verdict}\n`;
 }
 
+/** With the client that this package has anyway. */
+function subscribeCommand(gateway: RunningGateway): string {
+  const [host = '', port = ''] = gateway.broker.split(':');
+  return `npx mqtt sub -h ${host} -p ${port} -t '${gateway.base}/#' -v`;
+}
+
 function whatNext(gateway: RunningGateway, actuator: SeenDevice | undefined): string {
   const [host = '', port = ''] = gateway.broker.split(':');
   const where = `-h ${host} -p ${port}`;
   const channel = actuator?.writable;
   return [
-    'What to try next (the first two in another terminal, while "npm run demo" runs):',
-    `  mosquitto_sub ${where} -t '${gateway.base}/#' -v`,
+    'What to try next. While "npm run demo" runs, in another terminal:',
+    `  ${subscribeCommand(gateway)}`,
     ...(actuator !== undefined && channel !== undefined
-      ? [`  mosquitto_pub ${where} -t ${gateway.base}/${actuator.alias}/set/${channel} -m ON`]
+      ? [`  npx mqtt pub ${where} -t ${gateway.base}/${actuator.alias}/set/${channel} -m ON`]
       : []),
-    '  npx bytes2mqtt init && npx bytes2mqtt run       a gateway of your own; then, in another terminal:',
-    '  npx device-sim run --tcp 127.0.0.1:2883         devices for it',
+    'A gateway of your own, and devices for it in another terminal:',
+    '  npx bytes2mqtt init && npx bytes2mqtt run',
+    '  npx device-sim run --tcp 127.0.0.1:2883',
     '',
   ].join('\n');
 }

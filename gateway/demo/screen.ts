@@ -41,7 +41,9 @@ export class Screen {
 
   /** Over the rows of the last time. */
   #draw(): void {
-    const rows = Array.from(this.#devices(), (device) => this.#row(device)).toSorted();
+    const place = ({ transport, name, alias }: SeenDevice): string => `${transport} ${name} ${alias}`;
+    const devices = Array.from(this.#devices()).toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
+    const rows = devices.map((device) => this.#row(device));
     const width = process.stdout.columns;
     const up = this.#rows > 0 ? `\x1b[${this.#rows}A` : '';
     process.stdout.write(`${up}${rows.map((row) => `\x1b[2K${cut(row, width)}\n`).join('')}`);
