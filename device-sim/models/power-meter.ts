@@ -32,9 +32,7 @@ export const powerMeter: Model = {
     const current = new Wander(random, { mean: 2.4, spread: 1.1, memoryS: 120, min: 0.02, max: 16 });
     const frequency = new Wander(random, { mean: 50, spread: 0.02, memoryS: 60, min: 49.5, max: 50.5 });
     const factor = new Wander(random, { mean: 0.93, spread: 0.03, memoryS: 600, min: 0.5, max: 1 });
-    let energyMwh = BigInt(random.int(4_000_000)) * 1_000_000n;
-    // One in ten counters is so far on that a double no longer holds it exactly.
-    if (random.chance(0.1)) energyMwh += 2n ** 53n;
+    let energyMwh = BigInt(random.int(20_000)) * 1_000_000n;
     let remainderMwh = 0;
     let lastMs = 0;
     return {

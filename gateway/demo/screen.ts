@@ -41,7 +41,6 @@ export class Screen {
 
   /** Over the rows of the last time. */
   #draw(): void {
-    const place = ({ transport, name, alias }: SeenDevice): string => `${transport} ${name} ${alias}`;
     const devices = Array.from(this.#devices()).toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
     const rows = devices.map((device) => this.#row(device));
     const width = process.stdout.columns;
@@ -61,6 +60,11 @@ export class Screen {
     const count = String(device.received).padStart(5);
     return `${cyan(device.transport.padEnd(6))} ${name.padEnd(NAME_WIDTH)} ${dim(time)} ${count}  ${values.join('  ')}`;
   }
+}
+
+/** What the rows are sorted by: it does not change with the values. */
+function place({ transport, name, alias }: SeenDevice): string {
+  return `${transport} ${name} ${alias}`;
 }
 
 /** Cuts a line to the width of the terminal, so that it stays one row; colours do not count. */
