@@ -2,14 +2,14 @@
  * The journal between the device's ACK and the broker's PUBACK.
  *
  * ```
- *   append ─→ [ appended ] ─ commit ─→ [ durable ] ─ publisher ─→ release ─→ gone
+ *   append ─→ [ appended ] ─ commit ─→ [ durable ] ─ publisher ─ accepted ─→ [ held ] ─ hold rule ─→ gone
  *                                          └→ onDurable: the session acknowledges to the device
  * ```
  *
- * Log sequence numbers (lsn) count up by one from 1.
+ * Log sequence numbers (lsn) count up by one from 1 and are never given twice within one journal.
  */
+import type { Sample, Schema } from '../../protocol/index.ts';
 import type { Device } from '../devices/device.ts';
-import type { Sample } from '../../protocol/index.ts';
 
 /** The readings of one frame. Identity is (device, boot, seq). */
 export interface JournalRecord {
@@ -22,27 +22,57 @@ export interface JournalRecord {
   readonly samples: readonly Sample[];
 }
 
+/** What must be known of a device after a restart, besides its records. */
+export interface DeviceState {
+  /** 16 lowercase hex digits. */
+  readonly id: string;
+  readonly boot: number;
+  /** Every reliable frame of that boot before this seq is in the journal, was in it, or was given up. */
+  readonly nextSeq: number;
+  /** The schema it has declared, and the CRC that names it; undefined and 0: none. */
+  readonly schema: Schema | undefined;
+  readonly schemaCrc: number;
+}
+
 export interface JournalStats {
-  /** Records appended and not yet released. */
+  /** Records durable or appended and not yet accepted by the broker. */
   depth: number;
   /** Unix milliseconds of the oldest of them, or undefined. */
   oldestAt: number | undefined;
+  /** Records accepted and kept for a broker that comes back without them. */
+  held: number;
   appended: number;
-  released: number;
+  accepted: number;
   /** Appends refused because the journal was full. */
   refused: number;
   syncs: number;
   bytesWritten: number;
+  /** Bytes of the files at present. */
+  bytesOnDisk: number;
+  /** Damaged places found at the start, with the records that they have cost. */
+  damaged: number;
+  /** Why nothing becomes durable at present, in a stable word: 'disk-full', 'io-error', … */
+  trouble: string | undefined;
 }
 
 /** Records that `append` takes after `full` has turned true; the largest window of a device. */
 export const APPEND_HEADROOM = 32;
 
 export interface Journal {
-  /** Reads what an earlier run left. */
-  open(): Promise<void>;
+  /** A random name of this journal: lsns of another one mean nothing. */
+  readonly id: string;
+  /**
+   * Reads what an earlier run left. `deviceOf` turns a device id into its device; called once for each device found,
+   * with its state, before any record of it.
+   */
+  open(restore: (state: DeviceState) => Device): Promise<void>;
   /** Takes the record and returns its lsn, or undefined when full (the device is told BUSY). Not durable yet. */
   append(record: JournalRecord): number | undefined;
+  /**
+   * Remembers a device's boot, order or schema where no record says it: at a new boot, when holes were given up, when a
+   * schema came. Becomes durable in order with the records.
+   */
+  noteDevice(state: DeviceState): void;
   /** Called once at the end of a turn: starts making durable what was appended. */
   commit(): void;
   /** The highest lsn that is durable. */
@@ -56,12 +86,18 @@ export interface Journal {
   readonly full: boolean;
   /** Called when `full` turns false. */
   onRoom: (() => void) | undefined;
-  /** The record with this lsn, or undefined when it is not there (not durable yet, released). */
-  get(lsn: number): JournalRecord | undefined;
-  /** The lowest lsn not released; the publisher starts here. `durable + 1` when there is none. */
-  readonly head: number;
-  /** The broker has accepted it (or it is dead-lettered). Any order. */
-  release(lsn: number): void;
+  /**
+   * The record with this lsn; undefined when it is not there (not durable, gone, quarantined); 'loading' when it is
+   * being read from disk: `onLoaded` follows. Records are asked for mostly in order, by at most two readers.
+   */
+  get(lsn: number): JournalRecord | 'loading' | undefined;
+  onLoaded: (() => void) | undefined;
+  /** The oldest lsn that is still kept; `durable + 1` when there is none. */
+  readonly oldest: number;
+  /** Everything up to this lsn was accepted by the broker (or dead-lettered), as an earlier or this run has said. */
+  readonly accepted: number;
+  /** The broker has accepted everything up to `lsn`; it may fall (a broker that came back without its newest). */
+  setAccepted(lsn: number): void;
   readonly stats: JournalStats;
   close(): Promise<void>;
 }
