@@ -41,7 +41,9 @@ export interface JournalStats {
   oldestAt: number | undefined;
   /** Records accepted and kept for a broker that comes back without them. */
   held: number;
+  /** Records appended in this run. */
   appended: number;
+  /** The highest lsn of `accepted`. */
   accepted: number;
   /** Appends refused because the journal was full. */
   refused: number;
@@ -98,6 +100,11 @@ export interface Journal {
   readonly accepted: number;
   /** The broker has accepted everything up to `lsn`; it may fall (a broker that came back without its newest). */
   setAccepted(lsn: number): void;
+  /**
+   * The broker has acknowledged a watermark that says `lsn`. Only now may what is held up to there grow too old: while
+   * the broker is away nothing is let go for its age, because it may come back without its newest.
+   */
+  setConfirmed(lsn: number): void;
   readonly stats: JournalStats;
   close(): Promise<void>;
 }

@@ -3,57 +3,68 @@
  * its cap:
  *
  * ```
- *   lsn   head            durable   next-1
- *          ├── publisher ───┤─ turn ──┤        slot = lsn mod size; a released record leaves a hole until it is the head
+ *   lsn   oldest     accepted          durable   next − 1
+ *          ├── held ────┤── publisher ────┤─ turn ──┤        slot = lsn mod size
  * ```
  */
-import { APPEND_HEADROOM, type Journal, type JournalRecord, type JournalStats } from './journal.ts';
+import { randomBytes } from 'node:crypto';
+import type { Device } from '../devices/device.ts';
+import { APPEND_HEADROOM, type DeviceState, type Journal, type JournalRecord, type JournalStats } from './journal.ts';
 
 export interface MemoryJournalOptions {
-  /** Records between head and newest, default 100,000. */
+  /** Records not yet accepted, default 100,000. */
   readonly maxRecords?: number;
+  /** Accepted records kept for a broker that comes back without them, default 1,000. */
+  readonly maxHeld?: number;
 }
 
 const FIRST_SIZE = 1024;
 
 export class MemoryJournal implements Journal {
+  readonly id = randomBytes(8).toString('hex');
   onDurable: (() => void) | undefined;
   onRoom: (() => void) | undefined;
+  /** Never called: what is here is here. */
+  onLoaded: (() => void) | undefined;
   readonly #maxRecords: number;
+  readonly #maxHeld: number;
   /** After having been full it takes records again below this, so that the devices are not stopped for each one. */
   readonly #lowWater: number;
   /** Length is a power of two. */
   #ring: (JournalRecord | undefined)[] = Array.from({ length: FIRST_SIZE });
-  #head = 1;
-  #next = 1;
+  #oldest = 1;
+  #accepted = 0;
   #durable = 0;
+  #next = 1;
   #full = false;
-  #depth = 0;
-  #released = 0;
   #refused = 0;
   #commits = 0;
 
   constructor(options: MemoryJournalOptions = {}) {
-    const { maxRecords = 100_000 } = options;
+    const { maxRecords = 100_000, maxHeld = 1_000 } = options;
     if (!Number.isInteger(maxRecords) || maxRecords < 1) throw new RangeError('maxRecords must be a positive integer');
+    if (!Number.isInteger(maxHeld) || maxHeld < 0) throw new RangeError('maxHeld must be an integer from 0');
     this.#maxRecords = maxRecords;
+    this.#maxHeld = maxHeld;
     this.#lowWater = maxRecords - Math.ceil(maxRecords / 16);
   }
 
-  async open(): Promise<void> {}
+  async open(_restore: (state: DeviceState) => Device): Promise<void> {}
 
   append(record: JournalRecord): number | undefined {
-    if (this.#full && this.#next - this.#head >= this.#maxRecords + APPEND_HEADROOM) {
+    if (this.#full && this.#depth >= this.#maxRecords + APPEND_HEADROOM) {
       this.#refused++;
       return undefined;
     }
     const lsn = this.#next++;
-    if (lsn - this.#head >= this.#ring.length) this.#grow();
+    if (lsn - this.#oldest >= this.#ring.length) this.#grow();
     this.#ring[lsn & (this.#ring.length - 1)] = record;
-    this.#depth++;
-    if (this.#next - this.#head >= this.#maxRecords) this.#full = true;
+    if (this.#depth >= this.#maxRecords) this.#full = true;
     return lsn;
   }
+
+  /** Nothing of it outlives the process. */
+  noteDevice(_state: DeviceState): void {}
 
   commit(): void {
     if (this.#durable === this.#next - 1) return;
@@ -71,45 +82,57 @@ export class MemoryJournal implements Journal {
   }
 
   get(lsn: number): JournalRecord | undefined {
-    if (lsn < this.#head || lsn > this.#durable) return undefined;
+    if (lsn < this.#oldest || lsn > this.#durable) return undefined;
     return this.#ring[lsn & (this.#ring.length - 1)];
   }
 
-  get head(): number {
-    return this.#head;
+  get oldest(): number {
+    return this.#oldest;
   }
 
-  release(lsn: number): void {
-    if (this.get(lsn) === undefined) return;
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  setAccepted(lsn: number): void {
+    this.#accepted = Math.max(this.#oldest - 1, Math.min(lsn, this.#durable));
     const mask = this.#ring.length - 1;
-    this.#ring[lsn & mask] = undefined;
-    this.#depth--;
-    this.#released++;
-    while (this.#head <= this.#durable && this.#ring[this.#head & mask] === undefined) this.#head++;
-    if (this.#full && this.#next - this.#head <= this.#lowWater) {
+    while (this.#oldest <= this.#accepted - this.#maxHeld) this.#ring[this.#oldest++ & mask] = undefined;
+    if (this.#full && this.#depth <= this.#lowWater) {
       this.#full = false;
       this.onRoom?.();
     }
   }
 
+  /** What is held is counted, not timed. */
+  setConfirmed(_lsn: number): void {}
+
   get stats(): JournalStats {
     return {
       depth: this.#depth,
-      oldestAt: this.#depth === 0 ? undefined : this.#ring[this.#head & (this.#ring.length - 1)]?.receivedAt,
+      oldestAt: this.#ring[(this.#accepted + 1) & (this.#ring.length - 1)]?.receivedAt,
+      held: this.#accepted + 1 - this.#oldest,
       appended: this.#next - 1,
-      released: this.#released,
+      accepted: this.#accepted,
       refused: this.#refused,
       syncs: this.#commits,
       bytesWritten: 0,
+      bytesOnDisk: 0,
+      damaged: 0,
+      trouble: undefined,
     };
   }
 
   async close(): Promise<void> {}
 
+  get #depth(): number {
+    return this.#next - 1 - this.#accepted;
+  }
+
   #grow(): void {
     const old = this.#ring;
     const ring: (JournalRecord | undefined)[] = Array.from({ length: old.length * 2 });
-    for (let lsn = this.#head; lsn < this.#head + old.length; lsn++) {
+    for (let lsn = this.#oldest; lsn < this.#oldest + old.length; lsn++) {
       ring[lsn & (ring.length - 1)] = old[lsn & (old.length - 1)];
     }
     this.#ring = ring;
