@@ -32,6 +32,7 @@ interface Arguments {
   fault?: FaultRates;
   boot: number;
   buffer: number;
+  maxWait?: number;
   ackLog?: string;
   drain: number;
   json?: boolean;
@@ -77,6 +78,7 @@ export function program(output: RunOutput, stop: AbortSignal): Command {
     .addOption(new Option('--fault <name=rate...>', 'what goes wrong, see below').argParser(collectFaults))
     .option('--boot <n>', 'boot number of every device; 0 asks the gateway for one', wholeNumber(0, 2 ** 32 - 1), 0)
     .option('--buffer <n>', 'frames each device holds while it is not heard', wholeNumber(1, 1_000_000), 1_000)
+    .option('--max-wait <seconds>', 'longest wait before it tries again to connect; 60 by default', positive(3_600))
     .option('--ack-log <file>', 'append "device boot seq" of every reading acknowledged')
     .option('--drain <seconds>', 'how long to wait for acknowledgements at the end', positive(1e6, true), 10)
     .option('--json', 'print the summary as one JSON object, the last line on stdout')
@@ -95,6 +97,7 @@ export function program(output: RunOutput, stop: AbortSignal): Command {
             faults: given.fault,
             boot: given.boot,
             bufferFrames: given.buffer,
+            maxWaitS: given.maxWait,
             ackLog: given.ackLog,
             drainS: given.drain,
             json: given.json === true,

@@ -4,6 +4,7 @@ import type { FaultRates } from './faults.ts';
 import { Fleet, type Link } from './fleet.ts';
 import type { Model } from './models/model.ts';
 import { type Summary, readable, total } from './report.ts';
+import { DEFAULT_TIMING, type Timing } from './timing.ts';
 
 export interface RunOptions {
   readonly links: readonly Link[];
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly faults?: FaultRates | undefined;
   readonly boot?: number | undefined;
   readonly bufferFrames?: number | undefined;
+  /** The longest wait between two connections; 60 by default. */
+  readonly maxWaitS?: number | undefined;
   readonly ackLog?: string | undefined;
   /** How long to wait at the end for acknowledgements, in seconds. */
   readonly drainS: number;
@@ -37,7 +40,7 @@ const PROGRESS_MS = 2_000;
  * file of the ack log.
  */
 export async function run(options: RunOptions, output: RunOutput, stop: AbortSignal): Promise<Summary> {
-  const { links, devices, ratePerS, seed, count, models, faults, boot, bufferFrames } = options;
+  const { links, devices, ratePerS, seed, count, models, faults, boot, bufferFrames, maxWaitS } = options;
   const ackLog = options.ackLog === undefined ? undefined : new AckLog(options.ackLog);
   const fleet = new Fleet({
     links,
@@ -50,6 +53,7 @@ export async function run(options: RunOptions, output: RunOutput, stop: AbortSig
     ...(faults === undefined ? {} : { faults }),
     ...(boot === undefined ? {} : { boot }),
     ...(bufferFrames === undefined ? {} : { bufferFrames }),
+    ...(maxWaitS === undefined ? {} : { timing: impatient(maxWaitS * 1000) }),
     onCommand: (device, command, status) => {
       if (!options.json) output.log(`${device.idText} command ${command.id}: ${describe(command.value)} ${status}`);
     },
@@ -70,6 +74,12 @@ export async function run(options: RunOptions, output: RunOutput, stop: AbortSig
 export function missing(summary: Summary): number {
   const { sent, acknowledged, dropped } = total(summary);
   return sent - acknowledged - dropped;
+}
+
+/** No wait between two tries, of a connection or of a HELLO on it, is longer than this. */
+function impatient(maxMs: number): Partial<Timing> {
+  const { maxReconnectMs, maxHelloMs } = DEFAULT_TIMING;
+  return { maxReconnectMs: Math.min(maxMs, maxReconnectMs), maxHelloMs: Math.min(maxMs, maxHelloMs) };
 }
 
 function describe({ channel, value }: { channel: number; value: unknown }): string {
