@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   MQTT_UNREACHABLE: 'the broker could not be reached',
   PUBLISH_REFUSED: 'the broker refused a publication',
   PUBLISH_TIMEOUT: 'the broker did not acknowledge a publication in time',
+  JOURNAL_LOCKED: 'another process uses the folder of the journal',
   JOURNAL_FULL: 'the journal is full; devices are told to wait',
 } as const;
 

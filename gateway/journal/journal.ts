@@ -64,10 +64,11 @@ export interface Journal {
   /** A random name of this journal: lsns of another one mean nothing. */
   readonly id: string;
   /**
-   * Reads what an earlier run left. `deviceOf` turns a device id into its device; called once for each device found,
-   * with its state, before any record of it.
+   * Reads what an earlier run left. `restore` turns a device's state into the device, once for each device found, in the
+   * order of their newest records and before any record of it; also later, for a device of which only old records are
+   * left. `prepare` is called with each record that comes from disk, before anybody sees it.
    */
-  open(restore: (state: DeviceState) => Device): Promise<void>;
+  open(restore: (state: DeviceState) => Device, prepare?: (record: JournalRecord) => void): Promise<void>;
   /** Takes the record and returns its lsn, or undefined when full (the device is told BUSY). Not durable yet. */
   append(record: JournalRecord): number | undefined;
   /**
