@@ -1,5 +1,6 @@
 /** All devices that the gateway knows, by id and by alias. */
-import type { Schema } from '../../protocol/index.ts';
+import type { Sample, Schema } from '../../protocol/index.ts';
+import type { DeviceState } from '../journal/journal.ts';
 import { aliasOf } from '../mqtt/topics.ts';
 import type { Device, DeviceChannel, Transport } from './device.ts';
 
@@ -14,6 +15,8 @@ export class RegisteredDevice implements Device {
   online = false;
   lastSeen: number | undefined;
   newestLsn = 0;
+  /** What the journal knew of it at the start, for whoever takes up the conversation. */
+  restored: DeviceState | undefined;
 
   constructor(id: string, alias: string) {
     this.id = id;
@@ -31,6 +34,13 @@ export class RegisteredDevice implements Device {
       this.channels.set(channel.number, { ...channel, alias });
     }
     this.channelsVersion++;
+  }
+
+  /** A channel that the device uses without having declared it appears all the same. */
+  declareByUse(samples: readonly Sample[]): void {
+    for (const sample of samples) {
+      for (const value of sample.values) this.ensureChannel(value.channel);
+    }
   }
 
   /** Makes sure that a channel exists: a device without a schema declares its channels by using them. */
@@ -92,6 +102,20 @@ export class DeviceRegistry {
     // An alias of the configuration may look like another device's id: that one then has to step aside.
     const alias = this.#byAlias.has(id) ? `${id}_id` : id;
     return this.#add(new RegisteredDevice(id, alias));
+  }
+
+  /**
+   * The device as the journal knew it. When there is no room for it, it is one that only the journal's records know: they
+   * are published, and then nothing of it is left.
+   */
+  restore(state: DeviceState): RegisteredDevice {
+    const known = this.#byId.get(state.id);
+    const device = known ?? this.obtain(state.id) ?? new RegisteredDevice(state.id, state.id);
+    if (device.restored === undefined) {
+      device.restored = state;
+      if (state.schema !== undefined) device.declare(state.schema);
+    }
+    return device;
   }
 
   [Symbol.iterator](): Iterator<RegisteredDevice> {

@@ -59,6 +59,15 @@ export class DeviceLink {
     this.#context = context;
     this.device = device;
     this.#onAckDue = onAckDue;
+    const { restored } = device;
+    if (restored === undefined) return;
+    this.#boot = restored.boot;
+    this.#window = new ReceiveWindow(restored.nextSeq);
+    this.#knownSchemaCrc = restored.schemaCrc;
+    // The last records of the earlier run may have to become durable again before they count.
+    this.#waitingSeq = [restored.nextSeq - 1];
+    this.#waitingLsn = [device.newestLsn];
+    this.#settle();
   }
 
   /** The present boot's number; 0 before the first. */
@@ -91,9 +100,11 @@ export class DeviceLink {
   begin(boot: number, firstSeq: number, counters: LinkCounters): void {
     if (boot !== this.#boot) this.#startBoot(boot, firstSeq);
     else {
+      const before = this.#window.next;
       // The device has dropped what lies before: frames that waited for it need not wait any longer.
       this.#window.skipTo(firstSeq);
       this.#drain(counters);
+      if (this.#window.next !== before) this.#note();
     }
     this.#settle();
   }
@@ -120,6 +131,7 @@ export class DeviceLink {
     if (this.#knownSchemaCrc !== part.crc) {
       this.#knownSchemaCrc = part.crc;
       this.device.declare(schema);
+      this.#note();
       this.#context.listener.schema(this.device);
     }
     this.acknowledge();
@@ -193,6 +205,14 @@ export class DeviceLink {
     this.#waitingSeq = [];
     this.#waitingLsn = [];
     this.#durableSeq = firstSeq - 1;
+    this.#note();
+  }
+
+  /** Where we are, for the time after a restart, as far as no record says it. */
+  #note(): void {
+    const { id, schema } = this.device;
+    const state = { id, boot: this.#boot, nextSeq: this.#window.next, schema, schemaCrc: this.#knownSchemaCrc };
+    this.#context.journal.noteDevice(state);
   }
 
   /** At most a window of frames, for which the journal has headroom. */
@@ -229,7 +249,7 @@ export class DeviceLink {
 
   #append(seq: number, samples: Sample[], transport: Transport | undefined, counters: LinkCounters): void {
     if (transport !== undefined) this.device.transport = transport;
-    declareByUse(this.device, samples);
+    this.device.declareByUse(samples);
     const receivedAt = this.#context.wallNow();
     const lsn = this.#context.journal.append({ device: this.device, boot: this.#boot, seq, receivedAt, samples });
     if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
@@ -265,12 +285,5 @@ export class DeviceLink {
     const flags = { schemaWanted: this.device.schema === undefined };
     const ack = encodeMessage({ type: 'ACK', seq: reporter.seq, map: 0, flags }, { sid: 0, seq: 0, down: true });
     reporter.carrier.send(ack);
-  }
-}
-
-/** A channel that the device uses without having declared it appears all the same. */
-function declareByUse(device: RegisteredDevice, samples: readonly Sample[]): void {
-  for (const sample of samples) {
-    for (const value of sample.values) device.ensureChannel(value.channel);
   }
 }

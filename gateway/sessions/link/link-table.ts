@@ -464,7 +464,8 @@ export class LinkTable {
       const sample = samples[i] as Sample;
       if (sample.timeKind === 'now') sample.time = wall;
       else if (sample.timeKind === 'uptime') {
-        sample.time = Math.round(wall - (link.clock?.ageMs(sample.time, this.#context.now()) ?? 0));
+        // Not before 1970, where a gateway without a clock may well believe to be.
+        sample.time = Math.max(0, Math.round(wall - (link.clock?.ageMs(sample.time, this.#context.now()) ?? 0)));
       }
       sample.timeKind = 'unix';
       if (i > 0 && sample.time < (samples[i - 1] as Sample).time) sorted = false;
