@@ -113,6 +113,11 @@ export class Rig {
     return this.fleet({ name: 'fleet', links: [...tcp, ...tcp, ...tcp, ...udp], devices: 20, ratePerS: 25 });
   }
 
+  get subscriber(): Subscriber {
+    if (this.#subscriber === undefined) throw new Error('the rig is not open');
+    return this.#subscriber;
+  }
+
   /** An id for a probe: its readings are expected to say their seq on channel 1. */
   probeId(index: bigint): bigint {
     const id = 0xc4a0_0000_0000_0000n + index;
@@ -122,11 +127,10 @@ export class Rig {
 
   /** Resolves when the subscriber has all that is acknowledged, or nothing more comes. */
   async settle(): Promise<void> {
-    const done = (): boolean =>
-      this.oracle.outstanding === 0 || (this.#subscriber?.quietMs ?? Number.POSITIVE_INFINITY) > SETTLE_QUIET_MS;
+    const done = (): boolean => this.oracle.outstanding === 0 || this.subscriber.quietMs > SETTLE_QUIET_MS;
     await until(done, SETTLE_LIMIT_MS, 50);
     // What comes twice or from nowhere comes late.
-    await until(() => (this.#subscriber?.quietMs ?? 0) > 500, 5_000, 50);
+    await until(() => this.subscriber.quietMs > 500, 5_000, 50);
   }
 
   /** Milliseconds from the gateway's start to the first ACK of a reading after it listened. */

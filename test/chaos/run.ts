@@ -25,6 +25,10 @@ const USAGE = `npm run chaos -- [OPTIONS]
   --keep           keep the folders with logs and journals
   --list           name the rows`;
 
+/** A row that takes longer hangs. */
+const SHORT_LIMIT_S = 180;
+const FULL_LIMIT_S = 3_600;
+
 interface Options {
   readonly short: boolean;
   readonly json: boolean;
@@ -112,7 +116,7 @@ async function play(scenario: Scenario, options: Options, folder: string): Promi
   mkdirSync(folder, { recursive: true });
   let outcome: Outcome;
   try {
-    outcome = await scenario.run(context);
+    outcome = await inTime(scenario.run(context), options.short ? SHORT_LIMIT_S : FULL_LIMIT_S);
   } catch (error) {
     outcome = broken(error, rounds);
   }
@@ -124,6 +128,20 @@ async function play(scenario: Scenario, options: Options, folder: string): Promi
     }
   }
   return outcome;
+}
+
+async function inTime<T>(work: Promise<T>, limitS: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not over after ${limitS} s`)), limitS * 1_000);
+  });
+  // What it still does after that meets what is being taken down.
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function broken(error: unknown, rounds: number): Outcome {

@@ -7,6 +7,7 @@ import { diskFull } from './scenarios/disk-full.ts';
 import { fsyncError } from './scenarios/fsync-error.ts';
 import { gatewayKill } from './scenarios/gateway-kill.ts';
 import { halfOpen } from './scenarios/half-open.ts';
+import { powerCut } from './scenarios/power-cut.ts';
 import { selfTest } from './scenarios/self-test.ts';
 import { serialNoise } from './scenarios/serial-noise.ts';
 import { slowPuback } from './scenarios/slow-puback.ts';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   gatewayKill,
   brokerKill,
   bothKill,
+  powerCut,
   diskFull,
   fsyncError,
   brokerAway,

@@ -50,6 +50,16 @@ export class Subscriber {
     return subscriber;
   }
 
+  /** It goes without a word, and its broker has to keep what comes for it. */
+  leave(): void {
+    this.#client.end(true);
+  }
+
+  /** It comes back to its session, as soon as there is a broker. */
+  comeBack(): void {
+    this.#client.reconnect();
+  }
+
   /** Milliseconds since the last message. */
   get quietMs(): number {
     return performance.now() - this.#lastAt;

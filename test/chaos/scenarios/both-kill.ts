@@ -2,6 +2,7 @@
 import { Rig } from '../rig.ts';
 import type { Context, Outcome, Scenario } from '../scenario.ts';
 import { must, sleep } from '../wait.ts';
+import { killWithQueue } from './broker-kill.ts';
 
 const ACKS_WITHIN_MS = 3_000;
 
@@ -19,8 +20,10 @@ export const bothKill: Scenario = {
     for (let round = 0; round < context.rounds; round++) {
       const chance = context.random.fork('round').fork(round);
       await sleep(chance.between(0, 2_500));
+      if (chance.chance(0.7)) rig.subscriber.leave();
+      await sleep(chance.between(0, 1_500));
       const apart = chance.between(-20, 20);
-      const killBroker = sleep(Math.max(0, apart)).then(() => rig.broker.kill());
+      const killBroker = sleep(Math.max(0, apart)).then(() => killWithQueue(rig, 0));
       const killGateway = sleep(Math.max(0, -apart)).then(() => rig.gateway.kill());
       await Promise.all([killBroker, killGateway]);
       const brokerAt = chance.between(0, 1_500);
@@ -28,6 +31,7 @@ export const bothKill: Scenario = {
       const brokerBack = sleep(brokerAt).then(() => rig.broker.start());
       const gap = await rig.acksAgain(fleet);
       await brokerBack;
+      rig.subscriber.comeBack();
       worst = Math.max(worst, gap);
       if (gap > ACKS_WITHIN_MS) failures.push(`round ${round + 1}: ${Math.round(gap)} ms until the first ACK`);
       const before = rig.oracle.receivedCount;

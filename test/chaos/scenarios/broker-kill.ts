@@ -22,9 +22,10 @@ export const brokerKill: Scenario = {
     for (let round = 0; round < context.rounds; round++) {
       const chance = context.random.fork('round').fork(round);
       await sleep(chance.between(0, 2_500));
-      await rig.broker.kill();
+      await killWithQueue(rig, chance.chance(0.7) ? chance.between(0, 2_500) : 0);
       await sleep(chance.between(0, 700));
       await rig.broker.start();
+      rig.subscriber.comeBack();
       const before = rig.oracle.receivedCount;
       await must('readings arrive again', () => rig.oracle.receivedCount > before, 30_000);
       if ((round + 1) % 10 === 0) context.log(`${round + 1} kills`);
@@ -36,3 +37,13 @@ export const brokerKill: Scenario = {
     return rig.outcome([totals], { rounds: context.rounds, worstAckGapMs, failures });
   },
 };
+
+/**
+ * What the subscriber has taken cannot be lost any more: so it leaves first, and what is accepted in the meantime is in
+ * the broker's queue, of which the newest part dies with the broker.
+ */
+export async function killWithQueue(rig: Rig, queuedMs: number): Promise<void> {
+  rig.subscriber.leave();
+  await sleep(queuedMs);
+  await rig.broker.kill();
+}
