@@ -183,6 +183,8 @@ export class FileJournal implements Journal {
   }
 
   noteDevice(state: DeviceState): void {
+    // While nothing becomes durable, notes must not fill the memory; without them a device only says something again.
+    if (this.#pending.length >= 2 * MAX_PENDING_BYTES) return;
     this.#pending.device(this.#next, storedDevice(state, 0));
   }
 
@@ -286,7 +288,9 @@ export class FileJournal implements Journal {
     this.#lastWriteAt = this.#options.now();
     this.#writing = this.#write(this.#inFlight).finally(() => {
       this.#writing = undefined;
-      if (!this.#closed) this.commit();
+      if (this.#closed) return;
+      if (this.#trouble === undefined) this.commit();
+      else this.#retrySoon(RETRY_MS);
     });
     return this.#writing;
   }
@@ -299,7 +303,6 @@ export class FileJournal implements Journal {
       if (this.#trouble === undefined) this.#options.onEvent({ problem: error.trouble });
       this.#trouble = error.trouble;
       this.#full = true;
-      if (!this.#closed) this.#retrySoon(RETRY_MS);
       return;
     }
     buffer.clear();

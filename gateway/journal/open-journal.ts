@@ -77,7 +77,6 @@ export interface JournalGlance {
   readonly segments: number;
   readonly bytesOnDisk: number;
   readonly damaged: number;
-  readonly devices: number;
 }
 
 /** Looks into a journal without changing it, also while a gateway uses it; undefined when there is none. */
@@ -91,7 +90,6 @@ export async function glanceAtJournal(folder: string): Promise<JournalGlance | u
     accepted,
     lastLsn: durable,
     damaged,
-    states,
   } = await recoverJournal(fs, JOURNAL_DEFAULTS.maxDevices);
   if (id === undefined) return undefined;
   const oldest = segments[0]?.firstLsn ?? durable + 1;
@@ -104,6 +102,5 @@ export async function glanceAtJournal(folder: string): Promise<JournalGlance | u
     segments: segments.length,
     bytesOnDisk: [...segments, ...spares].reduce((sum, { bytes }) => sum + bytes, 0),
     damaged,
-    devices: states.size,
   };
 }

@@ -194,7 +194,8 @@ export class RecordBuffer {
     try {
       while (!this.#recordBody(high, low, content)) {
         this.#writer.rewind(start);
-        start = this.#begin(lsn, KIND.record, this.#bytes.length);
+        if (this.#bytes.length - start > MAX_RECORD_BYTES) throw new RangeError('a record is too long');
+        start = this.#begin(lsn, KIND.record, this.#bytes.length + 1);
       }
     } catch (error) {
       this.#writer.rewind(start);
