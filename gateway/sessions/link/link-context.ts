@@ -44,6 +44,8 @@ export function count(map: Map<string, number>, reason: string, by = 1): void {
 /** Why a session ended; stable words, seen in events. */
 export type SessionEnd =
   | 'bye'
+  /** BYE of a node that will be back: it stays available until its next report is overdue. */
+  | 'sleeping'
   | 'closed'
   | 'connection-lost'
   | 'silent'

@@ -29,6 +29,7 @@ export class LinkSession {
   #heardAt: number;
   #seq = 0;
   #ended = false;
+  #leaving: SessionEnd | undefined;
   #busyUntil = 0;
   #ping: { token: number; sentAt: number } | undefined;
 
@@ -87,6 +88,17 @@ export class LinkSession {
     if (this.#ping?.token !== token) return;
     this.roundTripMs = this.#context.now() - this.#ping.sentAt;
     this.#ping = undefined;
+  }
+
+  /** The device has said BYE: the session ends when its last frames are acknowledged. */
+  leave(why: SessionEnd): void {
+    if (this.link.ackDue || this.link.waiting) this.#leaving = why;
+    else this.end(why);
+  }
+
+  /** Everything that has come is acknowledged. */
+  settled(): void {
+    if (this.#leaving !== undefined) this.end(this.#leaving);
   }
 
   /** Ends the session, once; the carrier learns of it through the table. */

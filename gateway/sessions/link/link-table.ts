@@ -122,7 +122,10 @@ export class LinkTable {
     for (const link of due) {
       link.sendAck();
       if (link.waiting) this.#waiting.add(link);
-      else this.#waiting.delete(link);
+      else {
+        this.#waiting.delete(link);
+        link.session?.settled();
+      }
     }
   }
 
@@ -298,7 +301,7 @@ export class LinkTable {
         session.pong(message.token);
         return;
       case 'BYE':
-        session.end('bye');
+        session.leave(message.reason === 'sleeping' ? 'sleeping' : 'bye');
         return;
       case 'ERROR':
         this.#deviceError(session, message);
@@ -428,13 +431,11 @@ export class LinkTable {
   #sessionEnded(session: LinkSession, why: SessionEnd, error: GatewayError | undefined): void {
     this.#sessions.delete(session.sid);
     const { link, carrier } = session;
-    // What this turn brought is still acknowledged before the connection goes.
-    if (link.session === session && link.ackDue) link.sendAck();
     if (link.session === session) link.session = undefined;
     carrier.detach(session, error);
     if (link.session !== undefined || why === 'replaced') return;
     // A node that says BYE and goes on with REPORTs is not gone.
-    if (why === 'bye' && carrier.transport === 'udp') this.#armOverdue(link);
+    if (why === 'sleeping') this.#armOverdue(link);
     else this.#setOffline(link.device, why);
   }
 
