@@ -20,7 +20,7 @@ export class ReceiveWindow<T> {
   private readonly size: number;
   private readonly slots: (T | undefined)[] = Array.from({ length: RING }, () => undefined);
   private readonly states = new Uint8Array(RING);
-  private readonly ready: T[] = [];
+  private readonly readyFrames: T[] = [];
   private readonly readySeqs: number[] = [];
   private expected: number;
   private abandoned = 0;
@@ -38,6 +38,11 @@ export class ReceiveWindow<T> {
    */
   get next(): number {
     return this.readySeqs[0] ?? this.expected;
+  }
+
+  /** Frames in order that `take` still has. */
+  get ready(): number {
+    return this.readyFrames.length;
   }
 
   /** Seqs given up because a frame came that proved them gone; a GAP that was overtaken may explain them later. */
@@ -71,13 +76,13 @@ export class ReceiveWindow<T> {
     this.slots[seq % RING] = item;
     this.states[seq % RING] = HELD;
     this.advance();
-    return this.ready.length > 0 ? 'deliver' : 'hold';
+    return this.readyFrames.length > 0 ? 'deliver' : 'hold';
   }
 
   /** The next frame in order; call until undefined. */
   take(): T | undefined {
     this.readySeqs.shift();
-    return this.ready.shift();
+    return this.readyFrames.shift();
   }
 
   /**
@@ -128,7 +133,7 @@ export class ReceiveWindow<T> {
   private step(): void {
     const slot = this.expected % RING;
     if (this.states[slot] === HELD) {
-      this.ready.push(this.slots[slot]!);
+      this.readyFrames.push(this.slots[slot]!);
       this.readySeqs.push(this.expected);
     }
     this.slots[slot] = undefined;

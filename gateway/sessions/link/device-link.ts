@@ -26,6 +26,8 @@ import type { LinkSession } from './link-session.ts';
 /** Messages that keep their place in the order of a device's reliable frames. */
 export type ReliableMessage = MessageOf<'READINGS' | 'RESULT' | 'LOG' | 'GAP'>;
 
+const MAX_U32 = 2 ** 32 - 1;
+
 interface ReliableFrame {
   readonly seq: number;
   readonly message: ReliableMessage;
@@ -36,6 +38,8 @@ export class DeviceLink {
   readonly #context: LinkContext;
   readonly #onAckDue: (link: DeviceLink) => void;
   session: LinkSession | undefined;
+  /** As its last HELLO said. */
+  takesCommands = false;
   /** What the device said of its clock at HELLO or REPORT. */
   clock: DeviceClock | undefined;
   /** CRC of the schema that the device names; 0: it has none. */
@@ -49,6 +53,12 @@ export class DeviceLink {
   #waitingLsn: number[] = [];
   /** Every reliable frame of this boot up to and including this seq is durable. */
   #durableSeq = 0;
+  /** The journal had no room for frames that were taken already. */
+  #stuck = false;
+  /** The last REPORT. Apart from the sessions, so that one that comes late from an earlier boot disturbs no session. */
+  #reportBoot = 0;
+  #reportSeq = 0;
+  #reportLsn = 0;
   /** Where the REPORT came from whose ACK is due. */
   #reporter: { readonly carrier: Carrier; readonly seq: number } | undefined;
   #knownSchemaCrc = 0;
@@ -63,12 +73,19 @@ export class DeviceLink {
 
   /** The present boot's number; 0 before the first. */
   get boot(): number {
-    return this.#boot;
+    return this.#boot === 0 ? this.#reportBoot : this.#boot;
   }
 
-  /** Whether delivered frames wait for the journal. */
+  /** A boot number that the device has not had, for one that cannot count them: higher, also after our restart. */
+  newBoot(): number {
+    const seconds = Math.floor(this.#context.wallNow() / 1_000);
+    const boot = Math.max(this.#boot + 1, this.#reportBoot + 1, seconds);
+    return boot <= MAX_U32 ? boot : seconds;
+  }
+
+  /** Whether frames that were taken wait for the journal. */
   get waiting(): boolean {
-    return this.#waitingSeq.length > 0;
+    return this.#waitingSeq.length > 0 || this.#stuck || this.#reporter !== undefined;
   }
 
   /** The device promised a schema that we do not have. */
@@ -82,19 +99,20 @@ export class DeviceLink {
       this.#context.timers,
       () => this.#context.now(),
       this.#context.randomU32(),
-      (id, ttlS, value) => this.session?.sendCommand(id, ttlS, value),
+      (id, ttlS, value) => {
+        if (this.takesCommands) this.session?.sendCommand(id, ttlS, value);
+      },
     );
     return this.#commands;
   }
 
   /** A new session begins: `firstSeq` is the oldest reliable frame that will still come in this boot. */
   begin(boot: number, firstSeq: number, counters: LinkCounters): void {
+    // The device has dropped what lies before: frames that waited for it need not wait any longer. Those of an earlier
+    // boot were promised to nobody, but they are here.
+    this.#window.skipTo(boot === this.#boot ? firstSeq : MAX_U32);
+    if (this.#drain(counters) || this.#stuck) this.acknowledge();
     if (boot !== this.#boot) this.#startBoot(boot, firstSeq);
-    else {
-      // The device has dropped what lies before: frames that waited for it need not wait any longer.
-      this.#window.skipTo(firstSeq);
-      this.#drain(counters);
-    }
     this.#settle();
   }
 
@@ -103,9 +121,16 @@ export class DeviceLink {
     this.#commands?.restart();
   }
 
-  /** Gives up what waits for a device that is not kept any longer. */
-  forget(): void {
-    this.#commands?.close('the gateway stops');
+  /** Gives up what waits for the device; `why` is for the people who wait. */
+  forget(why: string): void {
+    this.#commands?.close(why);
+  }
+
+  /** The journal has room again for what it had none for. */
+  onRoom(): void {
+    if (!this.#stuck) return;
+    this.#drain(this.#context.counters[this.device.transport ?? 'udp']);
+    this.acknowledge();
   }
 
   /** One part of the schema. Returns an error code of the assembler when the schema cannot be used. */
@@ -157,13 +182,15 @@ export class DeviceLink {
       counters.busy++;
       return false;
     }
-    if (message.boot !== this.#boot) this.#startBoot(message.boot, seq);
-    if (seq < this.#window.next) {
+    if (message.boot === this.#reportBoot && seq <= this.#reportSeq) {
       counters.duplicates++;
     } else {
-      this.#window = new ReceiveWindow(seq + 1);
-      this.#append(seq, message.samples, carrier.transport, counters);
+      this.#reportBoot = message.boot;
+      this.#reportSeq = seq;
+      this.#reportLsn = this.#append(message.boot, seq, message.samples, carrier.transport, counters);
     }
+    carrier.hold();
+    this.#reporter?.carrier.letGo();
     this.#reporter = { carrier, seq };
     this.acknowledge();
     return true;
@@ -180,38 +207,56 @@ export class DeviceLink {
   sendAck(): void {
     this.ackDue = false;
     this.#settle();
-    const flags = { schemaWanted: this.schemaWanted };
-    const seq = this.#durableSeq;
-    this.session?.send({ type: 'ACK', seq, map: this.#window.mapAfter(seq), flags });
-    this.session?.carrier.acknowledged();
+    const { session } = this;
+    if (session !== undefined) {
+      const flags = { schemaWanted: this.schemaWanted };
+      const seq = this.#durableSeq;
+      session.send({ type: 'ACK', seq, map: this.#window.mapAfter(seq), flags });
+      session.carrier.acknowledged();
+    }
     this.#answerReport();
   }
 
   #startBoot(boot: number, firstSeq: number): void {
     this.#boot = boot;
     this.#window = new ReceiveWindow(firstSeq);
+    this.#stuck = false;
     this.#waitingSeq = [];
     this.#waitingLsn = [];
     this.#durableSeq = firstSeq - 1;
   }
 
-  /** At most a window of frames, for which the journal has headroom. */
-  #drain(counters: LinkCounters): void {
-    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
+  /**
+   * Delivers what is in order, as far as the journal has room: what many devices have set free at once may be more. The
+   * rest stays in the window, unacknowledged, until `onRoom`. Whether there was anything.
+   */
+  #drain(counters: LinkCounters): boolean {
+    let some = false;
+    while (!this.#context.journal.full) {
+      const next = this.#window.take();
+      this.#stuck = next !== undefined;
+      if (next === undefined) return some;
       this.#deliver(next.seq, next.message, counters);
+      some = true;
     }
+    this.#stuck = this.#window.ready > 0;
+    return some;
   }
 
   #deliver(seq: number, message: ReliableMessage, counters: LinkCounters): void {
     switch (message.type) {
       case 'READINGS':
-        this.#append(seq, message.samples, this.session?.carrier.transport, counters);
+        this.#waitingLsn.push(
+          this.#append(this.#boot, seq, message.samples, this.session?.carrier.transport, counters),
+        );
+        this.#waitingSeq.push(seq);
         return;
-      case 'RESULT':
-        if (message.status === 'unknown') count(counters.rejected, 'result-status-unknown');
-        else if (!this.commands.result(message.id, message.status, message.text))
-          count(counters.rejected, 'result-unexpected');
+      case 'RESULT': {
+        // A later version may have more words; one that we do not know is not "done".
+        const status = message.status === 'unknown' ? 'failed' : message.status;
+        if (!this.commands.result(message.id, status, message.text)) count(counters.rejected, 'result-unexpected');
         break;
+      }
       case 'LOG':
         this.#context.listener.deviceLog(
           this.device,
@@ -227,16 +272,22 @@ export class DeviceLink {
     this.#waitingLsn.push(this.device.newestLsn);
   }
 
-  #append(seq: number, samples: Sample[], transport: Transport | undefined, counters: LinkCounters): void {
+  /** Puts the readings into the journal and returns their lsn. */
+  #append(
+    boot: number,
+    seq: number,
+    samples: Sample[],
+    transport: Transport | undefined,
+    counters: LinkCounters,
+  ): number {
     if (transport !== undefined) this.device.transport = transport;
     declareByUse(this.device, samples);
     const receivedAt = this.#context.wallNow();
-    const lsn = this.#context.journal.append({ device: this.device, boot: this.#boot, seq, receivedAt, samples });
+    const lsn = this.#context.journal.append({ device: this.device, boot, seq, receivedAt, samples });
     if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
     this.device.newestLsn = lsn;
-    this.#waitingSeq.push(seq);
-    this.#waitingLsn.push(lsn);
     counters.readings++;
+    return lsn;
   }
 
   /** Moves `durableSeq` over what has become durable. */
@@ -260,11 +311,12 @@ export class DeviceLink {
 
   #answerReport(): void {
     const reporter = this.#reporter;
-    if (reporter === undefined || this.#durableSeq < reporter.seq) return;
+    if (reporter === undefined || this.#context.journal.durable < this.#reportLsn) return;
     this.#reporter = undefined;
     const flags = { schemaWanted: this.device.schema === undefined };
     const ack = encodeMessage({ type: 'ACK', seq: reporter.seq, map: 0, flags }, { sid: 0, seq: 0, down: true });
     reporter.carrier.send(ack);
+    reporter.carrier.letGo();
   }
 }
 

@@ -50,6 +50,8 @@ export type SessionEnd =
   | 'connection-lost'
   | 'silent'
   | 'replaced'
+  /** Its connection carries too many sessions. */
+  | 'evicted'
   | 'throttled'
   | 'protocol-error'
   | 'device-error'

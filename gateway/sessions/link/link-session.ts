@@ -106,7 +106,8 @@ export class LinkSession {
     if (this.#ended) return;
     this.#ended = true;
     this.#context.timers.cancel(this.#silence);
-    this.#onEnd(this, why, error);
+    // A device that says BYE and closes the connection has said why.
+    this.#onEnd(this, why === 'closed' ? (this.#leaving ?? why) : why, error);
   }
 
   get #keepaliveMs(): number {
@@ -115,6 +116,8 @@ export class LinkSession {
 
   #checkSilence(): void {
     const now = this.#context.now();
+    // Nothing was heard because nobody listened.
+    if (this.carrier.paused) this.#heardAt = now;
     const askAt = this.#heardAt + PING_AFTER_KEEPALIVES * this.#keepaliveMs;
     const deadAt = this.#heardAt + DEAD_AFTER_KEEPALIVES * this.#keepaliveMs;
     if (now >= deadAt) {

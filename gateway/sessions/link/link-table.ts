@@ -57,6 +57,7 @@ export class LinkTable {
   readonly #waiting = new Set<DeviceLink>();
   /** Carriers that are not read until the journal has room. */
   readonly #paused = new Set<Carrier>();
+  #closed = false;
 
   // One function for all sessions and links: an idle device costs no closures.
   readonly #onSessionEnd = (session: LinkSession, why: SessionEnd, error: GatewayError | undefined): void =>
@@ -80,6 +81,7 @@ export class LinkTable {
   command(deviceId: string, value: Value, ttlS: number, done: CommandDone): void {
     const link = this.#links.get(deviceId);
     if (link === undefined) done('expired', 'the device has not been here since the gateway was started');
+    else if (link.session !== undefined && !link.takesCommands) done('refused', 'the device takes no commands');
     else link.commands.send(value, ttlS, done);
   }
 
@@ -87,13 +89,17 @@ export class LinkTable {
   forget(device: Device): void {
     const link = this.#links.get(device.id);
     if (link === undefined) return;
-    link.forget();
+    link.forget('the device is not known any longer');
     this.#links.delete(device.id);
     this.#waiting.delete(link);
+    const overdue = this.#overdue.get(device.id);
+    if (overdue !== undefined) this.#context.timers.cancel(overdue);
+    this.#overdue.delete(device.id);
   }
 
   /** One frame, checksum not yet verified, without COBS. The view must not change during the call. */
   receive(bytes: Uint8Array, origin: Origin, counters: LinkCounters): void {
+    if (this.#closed) return;
     counters.frames++;
     const decoded = decodeFrame(bytes);
     if (!decoded.ok) {
@@ -146,23 +152,30 @@ export class LinkTable {
 
   /** The journal has room again. */
   onRoom(): void {
+    for (const link of this.#waiting) link.onRoom();
     for (const carrier of this.#paused) carrier.pause(false);
     this.#paused.clear();
   }
 
+  /** A carrier that is gone waits for nothing any more. */
+  stopsWaiting(carrier: Carrier): void {
+    this.#paused.delete(carrier);
+  }
+
   /** Ends every session of a carrier that is gone. */
   carrierGone(carrier: Carrier, sessions: readonly LinkSession[], why: SessionEnd, error?: GatewayError): void {
-    this.#paused.delete(carrier);
+    this.stopsWaiting(carrier);
     for (const session of sessions.slice()) session.end(why, error);
   }
 
-  /** Says goodbye to everybody. */
+  /** Says goodbye to everybody; what still comes is not looked at. */
   close(): void {
+    this.#closed = true;
     for (const session of this.#sessions.values()) {
       session.send({ type: 'BYE', reason: 'restarting' });
       session.end('shutdown');
     }
-    for (const link of this.#links.values()) link.forget();
+    for (const link of this.#links.values()) link.forget('the gateway stops');
     for (const timer of this.#overdue.values()) this.#context.timers.cancel(timer);
   }
 
@@ -171,7 +184,7 @@ export class LinkTable {
   #sessionlessFrame(frame: LinkFrame, origin: Origin, counters: LinkCounters): void {
     const decoded = decodeBody(frame);
     if (!decoded.ok) {
-      this.#malformed(decoded, origin, counters);
+      this.#malformed(decoded, frame, origin, counters);
       return;
     }
     const message = decoded.message;
@@ -182,6 +195,10 @@ export class LinkTable {
       case 'REPORT':
         this.#report(message, frame.seq, origin.carrier(), counters);
         return;
+      case 'ERROR':
+        // An answer to it would be answered in turn.
+        count(counters.rejected, 'wrong-place');
+        return;
       default:
         this.#refuse(origin, frame, 'unknown_session', counters);
     }
@@ -190,7 +207,7 @@ export class LinkTable {
   #hello(hello: MessageOf<'HELLO'>, carrier: Carrier, counters: LinkCounters): void {
     if (hello.minVersion > LINK_VERSION || hello.maxVersion < LINK_VERSION) {
       count(counters.rejected, 'unsupported-version');
-      sendError(carrier, 0, 'unsupported_version', 0, `this gateway speaks version ${LINK_VERSION}`);
+      sendError(carrier, 0, 'unsupported_version', 0, `version ${LINK_VERSION} only`);
       carrier.release();
       return;
     }
@@ -200,29 +217,34 @@ export class LinkTable {
       sendError(carrier, 0, 'busy', 60, 'too many devices');
       return;
     }
+    link.clock = new DeviceClock(hello.uptime, this.#context.now());
     const old = link.session;
     if (old !== undefined && isRepetition(hello, old, carrier)) {
       this.#welcome(old);
       return;
     }
-    if (old !== undefined) {
-      // On the same carrier the device has started anew and knows nothing of the old session.
-      if (old.carrier !== carrier) sendError(old.carrier, old.sid, 'replaced', 0, '');
-      old.end('replaced');
-    }
     link.schemaCrc = hello.schemaCrc;
-    link.clock = new DeviceClock(hello.uptime, this.#context.now());
-    link.begin(hello.boot === 0 ? this.#newBoot(link) : hello.boot, hello.firstSeq, counters);
+    link.takesCommands = hello.capabilities.commands;
+    link.begin(hello.boot === 0 ? link.newBoot() : hello.boot, hello.firstSeq, counters);
     const { maxFrame } = hello;
     const session = new LinkSession(this.#context, this.#newSid(), link, carrier, maxFrame, this.#onSessionEnd);
     link.session = session;
     this.#sessions.set(session.sid, session);
     carrier.attach(session);
+    // Not before the new one stands: a connection closes with its last session.
+    if (old !== undefined) this.#replace(old, carrier);
     link.device.transport = carrier.transport;
     this.#seen(link.device);
     this.#welcome(session);
+    if (session.ended) return;
     this.#setOnline(link.device, carrier.id);
     link.resumeCommands();
+  }
+
+  #replace(old: LinkSession, carrier: Carrier): void {
+    // On the same connection the device has started anew and knows nothing of the old session.
+    if (!old.carrier.same(carrier)) old.send({ type: 'ERROR', code: 'replaced', retryAfter: 0, text: '' });
+    old.end('replaced');
   }
 
   #welcome(session: LinkSession): void {
@@ -355,9 +377,11 @@ export class LinkTable {
     );
   }
 
-  #malformed(failure: BodyFailure, origin: Origin, counters: LinkCounters): void {
+  #malformed(failure: BodyFailure, frame: LinkFrame, origin: Origin, counters: LinkCounters): void {
     count(counters.rejected, failure.code);
-    sendError(origin.carrier(), 0, failure.code === 'unknown-message' ? 'unsupported_type' : 'malformed', 0, '');
+    const isUnknown = failure.code === 'unknown-message';
+    if (isUnknown && !frame.critical) return;
+    sendError(origin.carrier(), 0, isUnknown ? 'unsupported_type' : 'malformed', 0, '');
   }
 
   #bodyRejected(session: LinkSession, failure: BodyFailure, frame: LinkFrame, counters: LinkCounters): void {
@@ -377,11 +401,13 @@ export class LinkTable {
   }
 
   #protocolError(session: LinkSession, code: LinkErrorCode, text: string): void {
-    session.send({ type: 'ERROR', code, retryAfter: 0, text });
+    // A device that takes small frames only is told the code at least.
+    const told = session.send({ type: 'ERROR', code, retryAfter: 0, text });
+    if (!told) session.send({ type: 'ERROR', code, retryAfter: 0, text: '' });
     session.end('protocol-error');
   }
 
-  /** The answer is never longer than what it answers: nobody can use us to flood a third party. */
+  /** The answer is hardly longer than the shortest frame: nobody gains by using us to flood a third party. */
   #refuse(origin: Origin, frame: LinkFrame, code: LinkErrorCode, counters: LinkCounters): void {
     count(counters.rejected, code.replaceAll('_', '-'));
     sendError(origin.carrier(), frame.sid, code, 0, '');
@@ -405,11 +431,6 @@ export class LinkTable {
       const sid = this.#context.randomU32();
       if (sid !== 0 && !this.#sessions.has(sid)) return sid;
     }
-  }
-
-  /** For a device without a clock or random numbers: higher than any boot of it that we know, also after our restart. */
-  #newBoot(link: DeviceLink): number {
-    return Math.max(link.boot + 1, Math.floor(this.#context.wallNow() / 1_000)) >>> 0;
   }
 
   #seen(device: RegisteredDevice): void {
@@ -477,7 +498,8 @@ export class LinkTable {
 /** The same HELLO once more, because our WELCOME was lost or slow. */
 function isRepetition(hello: MessageOf<'HELLO'>, session: LinkSession, carrier: Carrier): boolean {
   const sameBoot = hello.boot === 0 || hello.boot === session.link.boot;
-  return !session.used && session.carrier.same(carrier) && sameBoot;
+  const sameSchema = hello.schemaCrc === session.link.schemaCrc;
+  return !session.used && session.carrier.same(carrier) && sameBoot && sameSchema;
 }
 
 function sendError(carrier: Carrier, sid: number, code: LinkErrorCode, retryAfter: number, text: string): void {
