@@ -90,7 +90,7 @@ export class LineChild {
   async line(): Promise<string> {
     const { value, done } = await this.#lines.next();
     if (done === true) throw new Error('the program has ended');
-    return value as string;
+    return value;
   }
 
   async ask(question: string): Promise<string> {

@@ -1,13 +1,14 @@
 /** From the device's send to the subscriber's reception, both in this process, so by one monotonic clock. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { linkStreamDecoder } from '../../protocol/index.ts';
 import { startBroker, subscribe } from './brokers.ts';
-import { LinkSpeech } from './device-speech.ts';
-import { startGateway } from './relays.ts';
+import { LinkSpeech, PlainSpeech } from './device-speech.ts';
+import { type RelayKind, startRelay } from './relays.ts';
 import { percentile } from './statistics.ts';
 
 export interface Latency {
+  readonly relay: RelayKind;
   readonly qos: 0 | 1;
   readonly frames: number;
   readonly received: number;
@@ -22,21 +23,26 @@ const WARM_UP = 100;
 const ARRIVAL_MS = 1_000;
 
 /** One TCP device sends 100 frames a second through mosquitto. */
-export async function measureLatency(qos: 0 | 1, frames: number): Promise<Latency> {
+export async function measureLatency(kind: RelayKind, qos: 0 | 1, frames: number): Promise<Latency> {
   const broker = await startBroker('mosquitto');
   try {
-    const gateway = await startGateway(broker.port, qos);
+    const relay = await startRelay(kind, broker.port, qos);
     try {
-      return await run(gateway.ports.tcp, broker.port, qos, frames);
+      return { relay: kind, qos, ...(await run(kind, relay.ports.tcp, broker.port, frames)) };
     } finally {
-      await gateway.end();
+      await relay.end();
     }
   } finally {
     await broker.end();
   }
 }
 
-async function run(port: number, brokerPort: number, qos: 0 | 1, frames: number): Promise<Latency> {
+async function run(
+  kind: RelayKind,
+  port: number,
+  brokerPort: number,
+  frames: number,
+): Promise<Omit<Latency, 'relay' | 'qos'>> {
   const sentAt = new Map<number, number>();
   const latencies: number[] = [];
   const subscriber = await subscribe(brokerPort, (data, from, to) => {
@@ -48,21 +54,11 @@ async function run(port: number, brokerPort: number, qos: 0 | 1, frames: number)
     sentAt.delete(seq);
     if (seq > WARM_UP) latencies.push(now - sent);
   });
-  const speech = new LinkSpeech(0, 'stream');
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   try {
     await once(socket, 'connect');
-    const decoder = linkStreamDecoder();
-    const standing = new Promise<void>((resolve) => {
-      socket.on('data', (chunk: Buffer) => {
-        decoder.push(chunk);
-        for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
-          if (item.kind === 'frame' && speech.read(item.bytes).kind === 'welcome') resolve();
-        }
-      });
-    });
-    socket.write(speech.hello());
-    await standing;
+    const speech = kind === 'gateway' ? await openSession(socket) : new PlainSpeech(0);
+    socket.resume();
     const begin = performance.now();
     for (let seq = 1; seq <= frames + WARM_UP; seq++) {
       await new Promise((resolve) => setTimeout(resolve, begin + seq * INTERVAL_MS - performance.now()));
@@ -78,11 +74,26 @@ async function run(port: number, brokerPort: number, qos: 0 | 1, frames: number)
     subscriber.destroy();
   }
   return {
-    qos,
     frames,
     received: latencies.length,
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
     maxMs: Math.max(...latencies),
   };
+}
+
+async function openSession(socket: Socket): Promise<LinkSpeech> {
+  const speech = new LinkSpeech(0, 'stream');
+  const decoder = linkStreamDecoder();
+  const standing = new Promise<void>((resolve) => {
+    socket.on('data', (chunk: Buffer) => {
+      decoder.push(chunk);
+      for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
+        if (item.kind === 'frame' && speech.read(item.bytes).kind === 'welcome') resolve();
+      }
+    });
+  });
+  socket.write(speech.hello());
+  await standing;
+  return speech;
 }

@@ -104,7 +104,8 @@ setTimeout(() => {
   process.exit(1);
 }, plan.limitMs).unref();
 
-const cases = await chooseCases();
+const hasC = buildC();
+const cases = chooseCases();
 const measured = new Map<Case, Throughput[]>(cases.map((spec) => [spec, []]));
 const rounds = await runRounds();
 const latency = wants('latency') ? await latencies() : [];
@@ -118,7 +119,7 @@ const results: Results = {
   },
   rounds,
   cases: Array.from(measured, ([spec, runs]) => caseResult(spec, runs)),
-  ratios: ratiosOf(measured),
+  ratios: ratiosOf(new Map(Array.from(measured, ([{ name }, runs]) => [name, runs]))),
   latency,
   memory,
   notes,
@@ -130,13 +131,13 @@ function wants(name: string): boolean {
   return options.only === undefined || name.includes(options.only);
 }
 
-async function chooseCases(): Promise<Case[]> {
+function chooseCases(): Case[] {
   let chosen = CASES.filter((spec) => wants(spec.name) && (spec.quick || !options.quick));
   if (findProgram('mosquitto') === undefined) {
     chosen = chosen.filter(({ broker }) => broker === 'sink');
     notes.push('mosquitto is not installed: no figures with it.');
   }
-  if (chosen.some(({ relay }) => relay === 'c') && !buildC()) {
+  if (!hasC) {
     chosen = chosen.filter(({ relay }) => relay !== 'c');
     notes.push('There is no C compiler (cc): no reference in C.');
   }
@@ -164,10 +165,14 @@ async function runRounds(): Promise<number> {
 async function latencies(): Promise<Latency[]> {
   if (findProgram('mosquitto') === undefined) return [];
   const found: Latency[] = [];
-  for (const qos of [0, 1] as const) {
-    progress(`latency qos${qos}`);
-    const one = await attempt('latency', () => measureLatency(qos, plan.latencyFrames));
-    if (one !== undefined) found.push(one);
+  for (const relay of ['gateway', 'c'] as const) {
+    if (relay === 'c' && !hasC) continue;
+    for (const qos of [0, 1] as const) {
+      progress(`latency ${relay} qos${qos}`);
+      const frames = relay === 'gateway' ? plan.latencyFrames : plan.latencyFrames / 2;
+      const one = await attempt('latency', () => measureLatency(relay, qos, frames));
+      if (one !== undefined) found.push(one);
+    }
   }
   return found;
 }
@@ -211,12 +216,10 @@ function caseResult({ name, target }: Case, runs: readonly Throughput[]): CaseRe
 }
 
 /** CPU a frame of one case over that of another in the same round; the median over the rounds. */
-function ratiosOf(runs: ReadonlyMap<Case, readonly Throughput[]>): Ratio[] {
+function ratiosOf(runs: ReadonlyMap<string, readonly Throughput[]>): Ratio[] {
   const ratio = (over: string, under: string): number | undefined => {
-    const of = (name: string): readonly Throughput[] =>
-      Array.from(runs).find(([spec]) => spec.name === name)?.[1] ?? [];
-    const below = of(under);
-    const shares = of(over).flatMap(({ cpuUsPerFrame }, round) => {
+    const below = runs.get(under) ?? [];
+    const shares = (runs.get(over) ?? []).flatMap(({ cpuUsPerFrame }, round) => {
       const base = below[round]?.cpuUsPerFrame;
       return base === undefined ? [] : [cpuUsPerFrame / base];
     });
