@@ -13,7 +13,8 @@ export interface Memory {
 
 /** File descriptors that a process needs besides its connections. */
 const OTHER_FILES = 100;
-const SETTLE_MS = 1_000;
+/** V8 gives the memory of a burst back once the process was idle for a while after a collection. */
+const SETTLE_MS = 8_000;
 
 /** One gateway, in whose resident memory connections are added; `limit`: more were wanted than files may be open. */
 export async function measureMemory(
@@ -34,6 +35,7 @@ export async function measureMemory(
           await load.ask({ open: { transport: 'tcp', port: gateway.ports.tcp, devices, window: 0 } });
           open = connections;
         }
+        await gateway.residentBytes();
         await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
         const residentBytes = await gateway.residentBytes();
         const more = residentBytes - (steps[0]?.residentBytes ?? residentBytes);

@@ -67,12 +67,12 @@ interface Plan extends Durations {
 }
 
 const FULL: Plan = {
-  warmUpMs: 700,
-  measureMs: 1_500,
+  warmUpMs: 600,
+  measureMs: 1_300,
   rounds: 3,
   latencyFrames: 1_000,
   connections: [0, 1_000, 10_000],
-  roundsMs: 290_000,
+  roundsMs: 270_000,
   limitMs: 360_000,
 };
 const QUICK: Plan = {
