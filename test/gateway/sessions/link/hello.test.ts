@@ -187,7 +187,11 @@ describe('several devices', () => {
     await host.event('offline 0000000000000001 bye');
     device.send({ type: 'READINGS', samples: host.journal.records[0]!.samples as never }, { seq: 2, sid: second.sid });
     await device.acknowledged(2);
-    expect(host.journal.records.map(({ device: { id }, seq }) => `${Number(id)}-${seq}`)).toEqual(['1-1', '2-1', '2-2']);
+    expect(host.journal.records.map(({ device: { id }, seq }) => `${Number(id)}-${seq}`)).toEqual([
+      '1-1',
+      '2-1',
+      '2-2',
+    ]);
   });
 
   it('one too many takes the place of the oldest, which is then offline', async () => {

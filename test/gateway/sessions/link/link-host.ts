@@ -12,7 +12,11 @@ import type { JournalRecord } from '../../../../gateway/journal/journal.ts';
 import { MemoryJournal } from '../../../../gateway/journal/memory-journal.ts';
 import { createLog, rateLimited } from '../../../../gateway/log.ts';
 import { Loop } from '../../../../gateway/loop.ts';
-import { createLinkCounters, type LinkCounters, type LinkLimits } from '../../../../gateway/sessions/link/link-context.ts';
+import {
+  createLinkCounters,
+  type LinkCounters,
+  type LinkLimits,
+} from '../../../../gateway/sessions/link/link-context.ts';
 import { LinkDatagrams } from '../../../../gateway/sessions/link/link-datagrams.ts';
 import { LinkStream } from '../../../../gateway/sessions/link/link-stream.ts';
 import { LinkTable } from '../../../../gateway/sessions/link/link-table.ts';

@@ -69,7 +69,12 @@ describe('the ACK', () => {
     await device.hello({ boot: 8 });
     host.journal.sync();
     await device.settled();
-    expect(device.of('ACK').filter(({ sid }) => sid === device.sid).map(({ seq }) => seq)).not.toContain(2);
+    expect(
+      device
+        .of('ACK')
+        .filter(({ sid }) => sid === device.sid)
+        .map(({ seq }) => seq),
+    ).not.toContain(2);
   });
 });
 
@@ -191,7 +196,13 @@ describe('times', () => {
     const device = await host.connect('tcp');
     await device.hello({ uptime: 100_000 });
     host.pass(5_000);
-    device.readings(1, at('now', 0, 1), at('uptime', 103_000, 2), at('unix', START_MS - 60_000, 3), at('uptime', 90_000, 4));
+    device.readings(
+      1,
+      at('now', 0, 1),
+      at('uptime', 103_000, 2),
+      at('unix', START_MS - 60_000, 3),
+      at('uptime', 90_000, 4),
+    );
     await device.acknowledged(1);
     const { samples, receivedAt } = host.journal.records[0]!;
     expect(receivedAt).toBe(START_MS + 5_000);

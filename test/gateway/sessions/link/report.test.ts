@@ -15,7 +15,13 @@ describe.each(['udp', 'tcp'] as const)('over %s', (transport) => {
     await host.turn();
     expect(node.received).toEqual([]);
     host.journal.sync();
-    expect(await node.next('ACK')).toMatchObject({ sid: 0, frameSeq: 0, seq: 5, map: 0, flags: { schemaWanted: true } });
+    expect(await node.next('ACK')).toMatchObject({
+      sid: 0,
+      frameSeq: 0,
+      seq: 5,
+      map: 0,
+      flags: { schemaWanted: true },
+    });
     expect(host.events).toEqual(['online a1b2c3d4e5f60718']);
     expect(host.journal.records[0]).toMatchObject({ boot: 7, seq: 5, samples: [{ time: START_MS }] });
   });

@@ -118,16 +118,11 @@ it('names from the wire become safe aliases, each once', async () => {
   await declare(device, encodeSchemaParts({ ...SCHEMA, name: '__proto__', channels }, 512));
   await device.next('ACK');
   const known = host.registry.get('a1b2c3d4e5f60718')!;
-  expect(Array.from(known.channels.values(), ({ alias }) => alias)).toEqual([
-    'a_b_c',
-    'proto',
-    'constructor',
-    '2j',
-    'gro_e',
-    'a_b_c_ch5',
-    'id_ch6',
-    'ch7',
-  ].map((alias) => alias.replace('gro_e', 'gro_e')));
+  expect(Array.from(known.channels.values(), ({ alias }) => alias)).toEqual(
+    ['a_b_c', 'proto', 'constructor', '2j', 'gro_e', 'a_b_c_ch5', 'id_ch6', 'ch7'].map((alias) =>
+      alias.replace('gro_e', 'gro_e'),
+    ),
+  );
   expect(Array.from(known.channels.values(), ({ name }) => name)).toEqual(names);
   expect(({} as Record<string, unknown>)['alias']).toBeUndefined();
 });
@@ -167,7 +162,9 @@ describe('one that cannot be used ends the session with bad_schema and the reaso
 it('a part as long as a frame may be is taken', async () => {
   const host = await LinkHost.start();
   const device = await host.connect('tcp');
-  const channels = Array.from({ length: 64 }, (_, index) => channel(index, `a channel with a long name, number ${index}`));
+  const channels = Array.from({ length: 64 }, (_, index) =>
+    channel(index, `a channel with a long name, number ${index}`),
+  );
   const parts = encodeSchemaParts({ ...SCHEMA, channels }, 1_024 - FRAME_OVERHEAD - 6);
   await declare(device, parts);
   expect((await device.next('ACK')).flags).toEqual({ schemaWanted: false });
