@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SERVICES } from '../../gateway/sessions/services/services.ts';
+import { SERVICES } from '../../gateway/sessions/services/service-names.ts';
 import type { ServiceName } from '../../gateway/sessions/services/services.ts';
 import { GatewayProgram } from '../helpers/gateway-program.ts';
 import { findProgram, lacks } from '../helpers/programs.ts';
