@@ -39,6 +39,9 @@ import { BUSY_RETRY_S, LinkSession } from './link-session.ts';
 /** A node that sends REPORTs only counts as offline after this long without one. */
 const REPORT_OVERDUE_MS = 3_600_000;
 
+/** Streams that go on reading in one turn after the way onward was full. */
+const MAX_RESUMED_PER_TURN = 64;
+
 /** Where a frame came from: a stream is its own carrier, a datagram has one once it is needed. */
 export interface Origin {
   /** Whether the frame came over this carrier. */
@@ -57,6 +60,8 @@ export class LinkTable {
   readonly #waiting = new Set<DeviceLink>();
   /** Carriers that are not read until the journal has room. */
   readonly #paused = new Set<Carrier>();
+  /** Of these, the ones whose turn it is now. */
+  readonly #resumed = new Set<Carrier>();
   #closed = false;
 
   // One function for all sessions and links: an idle device costs no closures.
@@ -122,6 +127,7 @@ export class LinkTable {
 
   /** The last step of a turn: ACKs for all that this turn brought, one for each device. */
   sendAcks(): void {
+    if (this.#paused.size > 0) this.#resume();
     if (this.#ackDue.length === 0) return;
     const due = this.#ackDue;
     this.#ackDue = [];
@@ -145,7 +151,8 @@ export class LinkTable {
    * on. Asked before each frame, so that none is refused that TCP can hold back.
    */
   isFull(carrier: Carrier): boolean {
-    if (!this.#context.journal.full) return false;
+    // Who waits already comes first.
+    if (!this.#context.journal.full && (this.#paused.size === 0 || this.#resumed.has(carrier))) return false;
     this.#paused.add(carrier);
     return true;
   }
@@ -153,13 +160,27 @@ export class LinkTable {
   /** The journal has room again. */
   onRoom(): void {
     for (const link of this.#waiting) link.onRoom();
-    for (const carrier of this.#paused) carrier.pause(false);
-    this.#paused.clear();
+    this.#resume();
+  }
+
+  /**
+   * Lets those go on that have waited the longest, some at a turn: if all went on at once, those that happen to be served
+   * first would fill the journal again and again, and the others would starve.
+   */
+  #resume(): void {
+    this.#resumed.clear();
+    for (const carrier of this.#paused) {
+      if (this.#resumed.size === MAX_RESUMED_PER_TURN || this.#context.journal.full) return;
+      this.#paused.delete(carrier);
+      this.#resumed.add(carrier);
+      carrier.pause(false);
+    }
   }
 
   /** A carrier that is gone waits for nothing any more. */
   stopsWaiting(carrier: Carrier): void {
     this.#paused.delete(carrier);
+    this.#resumed.delete(carrier);
   }
 
   /** Ends every session of a carrier that is gone. */
