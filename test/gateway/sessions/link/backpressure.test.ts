@@ -82,22 +82,25 @@ describe('a stream', () => {
   it('half a frame is not given up while we do not read the rest of it', async () => {
     const host = await fullHost({ throttleMs: 300_000 });
     const device = await host.device();
-    const second = encodeStreamFrame(device.frame({ type: 'READINGS', samples: [sample(2)] }, { seq: 2 }));
-    device.socket!.cork();
-    device.readings(1);
-    device.write(second.subarray(0, 10));
-    device.socket!.uncork();
-    await host.until(() => [...host.links.sessions].some(({ carrier }) => carrier.paused));
-    // Room for one: the rest of the first chunk is taken, and the half frame begins to wait.
+    const frames = [1, 2, 3].map((seq) =>
+      encodeStreamFrame(device.frame({ type: 'READINGS', samples: [sample(seq)] }, { seq })),
+    );
+    const bytes = Buffer.concat(frames);
+    const [inSecond, inThird] = [frames[0]!.length + 10, frames[0]!.length + frames[1]!.length + 10];
+    const paused = () => host.until(() => [...host.links.sessions].some(({ carrier }) => carrier.paused));
+    device.write(bytes.subarray(0, inSecond));
+    await paused();
+    // Room for one: the first is taken, and the half of the second begins to wait for its rest.
     host.release(2);
     await device.acknowledged(1);
     const filler = await host.device('udp', 98n);
     filler.readings(1);
     await filler.acknowledged(1);
     expect(host.journal.full).toBe(true);
-    device.write(second.subarray(10));
-    device.readings(3);
-    await host.until(() => [...host.links.sessions].some(({ carrier }) => carrier.paused));
+    // The second is complete, but there is no room; so the rest of the third is not read at all.
+    device.write(bytes.subarray(inSecond, inThird));
+    await paused();
+    device.write(bytes.subarray(inThird));
     await host.advance(10_000);
     await host.advance(10_000);
     host.release(MAX);
