@@ -58,9 +58,9 @@ export class LinkTable {
   #ackDue: DeviceLink[] = [];
   /** Who has delivered frames that are not durable yet. */
   readonly #waiting = new Set<DeviceLink>();
-  /** Carriers that are not read until the journal has room. */
+  /** Carriers that are not read until the journal has room, and who waits for the longest first. */
   readonly #paused = new Set<Carrier>();
-  /** Of these, the ones whose turn it is now. */
+  /** Those whose turn it is now. */
   readonly #resumed = new Set<Carrier>();
   #closed = false;
 
@@ -151,10 +151,15 @@ export class LinkTable {
    * on. Asked before each frame, so that none is refused that TCP can hold back.
    */
   isFull(carrier: Carrier): boolean {
-    // Who waits already comes first.
-    if (!this.#context.journal.full && (this.#paused.size === 0 || this.#resumed.has(carrier))) return false;
-    this.#paused.add(carrier);
-    return true;
+    const { full } = this.#context.journal;
+    if (!full && this.#paused.size === 0) return false;
+    // Who waits already comes first, and keeps its place until it is served.
+    if (full || !this.#resumed.has(carrier)) {
+      this.#paused.add(carrier);
+      return true;
+    }
+    this.#paused.delete(carrier);
+    return false;
   }
 
   /** The journal has room again. */
@@ -169,9 +174,9 @@ export class LinkTable {
    */
   #resume(): void {
     this.#resumed.clear();
+    if (this.#context.journal.full) return;
     for (const carrier of this.#paused) {
-      if (this.#resumed.size === MAX_RESUMED_PER_TURN || this.#context.journal.full) return;
-      this.#paused.delete(carrier);
+      if (this.#resumed.size === MAX_RESUMED_PER_TURN) return;
       this.#resumed.add(carrier);
       carrier.pause(false);
     }
