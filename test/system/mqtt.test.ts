@@ -101,7 +101,7 @@ describe.skipIf(lacks('mosquitto', 'mosquitto_sub', 'mosquitto_pub'))('with mosq
     expect(json(await subscription.on(`${ID}/event`))).toMatchObject({ readings: 3 });
     const info = await subscription.on('bridge/info', (payload) => payload.includes(ID));
     expect(json(info)).toMatchObject({ mqtt: { base: BASE }, devices: [{ id: ID, online: true }] });
-    expect(json(await subscription.on('bridge/health'))).toMatchObject({ mqtt: { connected: true } });
+    expect(json(await subscription.on('bridge/health'))).toMatchObject({ mqtt: { commands: { sent: 0 } } });
     await subscription.on('bridge/event', (payload) => payload.includes('device_online'));
 
     await publish(broker, 'bridge/request/ping', '{"transaction":"t1"}');
