@@ -23,7 +23,6 @@ describe('limits', () => {
     await host.device('tcp', 2n);
     await (await host.connect('tcp', 3n)).closed;
     for (const id of [4n, 5n, 6n]) {
-      // oxlint-disable-next-line no-await-in-loop
       await host.device('unix', id);
     }
     expect(host.acceptor.connections).toBe(5);

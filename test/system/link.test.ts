@@ -111,7 +111,16 @@ describe.skipIf(lacks('mosquitto') || (ptyProgram() === undefined && lacks('soca
       ];
       const fleet = startFleet(
         ...links,
-        ...['--devices', '10', '--rate', '10', '--count', '50', '--seed', '5', '--drain', '50'],
+        '--devices',
+        '10',
+        '--rate',
+        '10',
+        '--count',
+        '50',
+        '--seed',
+        '5',
+        '--drain',
+        '50',
         ...faults.flatMap((fault) => ['--fault', fault]),
       );
       cleanups.push(() => fleet.process.kill('SIGKILL'));

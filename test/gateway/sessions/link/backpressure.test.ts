@@ -71,7 +71,6 @@ describe('a stream', () => {
     const device = await host.device();
     await press(host, device, 1, 3);
     for (let s = 0; s < 50; s += 5) {
-      // oxlint-disable-next-line no-await-in-loop
       await host.advance(5_000);
     }
     expect(host.events).not.toContainEqual(expect.stringContaining('offline a1b2c3d4e5f60718'));

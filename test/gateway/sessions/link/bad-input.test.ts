@@ -85,10 +85,8 @@ describe('a body that cannot be read is told with its place, and the session end
       [READINGS, false],
       [7, true],
     ] as const) {
-      // oxlint-disable-next-line no-await-in-loop
       const device = await host.device();
       device.sendFrame(encodeFrame({ type, sid: device.sid, seq: 1, ackWanted }, Uint8Array.of(1, 1, 0, 1)));
-      // oxlint-disable-next-line no-await-in-loop
       expect((await device.next('ERROR')).text).toContain('wrong-ack');
     }
   });
@@ -199,7 +197,6 @@ describe('a stream', () => {
     ]);
     for (const byte of bytes) {
       device.write(Uint8Array.of(byte));
-      // oxlint-disable-next-line no-await-in-loop
       await host.turn();
     }
     await device.acknowledged(3);

@@ -63,7 +63,6 @@ it('expires', async () => {
   const outcome = command(host, 5);
   await device.next('COMMAND');
   for (const ms of [1_000, 2_000, 1_999]) {
-    // oxlint-disable-next-line no-await-in-loop
     await host.advance(ms);
   }
   expect(outcome).toEqual([]);

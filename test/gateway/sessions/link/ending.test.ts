@@ -90,7 +90,6 @@ describe('BYE', () => {
     host.links.close();
     await host.acceptor.close();
     for (const device of devices) {
-      // oxlint-disable-next-line no-await-in-loop
       expect(await device.next('BYE')).toMatchObject({ reason: 'restarting', sid: device.sid });
     }
     expect(host.events.filter((event) => event.endsWith('shutdown'))).toHaveLength(3);
@@ -134,7 +133,6 @@ describe('the end of a stream', () => {
     device.socket!.end();
     await host.until(() => host.seqs.length === 1);
     for (let n = 0; n < 3; n++) {
-      // oxlint-disable-next-line no-await-in-loop
       await host.turn();
     }
     const { turns } = host.loop;
@@ -155,7 +153,6 @@ describe('the end of a stream', () => {
     const device = await host.connect('tcp');
     const sids: number[] = [];
     for (const id of [1n, 2n]) {
-      // oxlint-disable-next-line no-await-in-loop
       sids.push((await device.hello({ device: id })).sid);
       device.readings(1);
     }
@@ -165,7 +162,7 @@ describe('the end of a stream', () => {
     host.journal.sync();
     await device.closed;
     const acks = device.of('ACK').filter(({ seq }) => seq === 1);
-    expect(acks.map(({ sid }) => sid).toSorted()).toEqual(sids.toSorted());
+    expect(new Set(acks.map(({ sid }) => sid))).toEqual(new Set(sids));
   });
 
   it('a reset is told as what it is', async () => {
@@ -190,10 +187,8 @@ describe('the end of a stream', () => {
     device.socket!.on('error', () => undefined);
     while (!host.events.includes(offline('output-overflow'))) {
       if (device.socket!.destroyed) break;
-      // oxlint-disable-next-line no-await-in-loop
       if (!device.socket!.write(pings))
         await Promise.race([once(device.socket!, 'drain'), host.event(offline('output-overflow'))]);
-      // oxlint-disable-next-line no-await-in-loop
       await host.turn();
     }
     await host.event(offline('output-overflow'));

@@ -121,7 +121,6 @@ describe('firstSeq', () => {
     const devices = await Promise.all(ids.map((id) => host.device('udp', id)));
     for (const device of devices) {
       for (let seq = 2; seq <= 32; seq++) device.readings(seq);
-      // oxlint-disable-next-line no-await-in-loop
       await device.settled();
     }
     const filler = await host.device('udp', 9n);
@@ -132,7 +131,6 @@ describe('firstSeq', () => {
     await Promise.all(devices.map((device) => device.hello({ firstSeq: 2 })));
     while (host.journal.stats.released < 140) {
       host.release(host.journal.durable - host.journal.head + 1);
-      // oxlint-disable-next-line no-await-in-loop
       await host.turn();
     }
     await Promise.all(devices.map((device) => device.acknowledged(32)));
@@ -198,7 +196,6 @@ describe('several devices', () => {
     const host = await LinkHost.start();
     const device = await host.connect('tcp');
     for (let id = 1n; id <= 33n; id++) {
-      // oxlint-disable-next-line no-await-in-loop
       await device.hello({ device: id });
     }
     await host.turn();

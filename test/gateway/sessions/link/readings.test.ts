@@ -99,7 +99,6 @@ describe('order over UDP', () => {
     const device = await host.device('udp');
     for (const seq of [1, 1, 3, 3, 2, 1, 3]) {
       device.readings(seq);
-      // oxlint-disable-next-line no-await-in-loop
       await device.next('ACK');
     }
     expect(host.seqs).toEqual([1, 2, 3]);

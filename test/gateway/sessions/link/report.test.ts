@@ -31,7 +31,6 @@ describe.each(['udp', 'tcp'] as const)('over %s', (transport) => {
     const node = await host.connect(transport);
     for (const seq of [3, 3, 9, 8, 9, 10]) {
       node.report(seq);
-      // oxlint-disable-next-line no-await-in-loop
       expect(await node.next('ACK')).toMatchObject({ seq });
     }
     expect(host.seqs).toEqual([3, 9, 10]);
@@ -48,7 +47,6 @@ it('a new boot begins anew', async () => {
     [8, 1],
   ] as const) {
     node.report(seq, { boot });
-    // oxlint-disable-next-line no-await-in-loop
     await node.next('ACK');
   }
   expect(host.journal.records.map(({ boot, seq }) => `${boot}-${seq}`)).toEqual(['7-100', '8-1']);
@@ -129,7 +127,7 @@ it.each([
 ])('%s is malformed, and the device does not become known by it', async (_name, boot, samples) => {
   const host = await LinkHost.start();
   const node = await host.connect('udp');
-  const body = [...[0, 0, 0, 0, 0, 0, 0, 1], ...[0, 0, 0, boot], ...[0, 0, 0, 0], ...samples];
+  const body = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, boot, 0, 0, 0, 0, ...samples];
   node.sendFrame(encodeFrame({ type: 5, sid: 0, seq: 1, ackWanted: true }, Uint8Array.from(body)));
   expect(await node.next('ERROR')).toMatchObject({ code: 'malformed' });
   expect(host.registry.size).toBe(0);

@@ -46,7 +46,6 @@ it('comes in parts, in any order and twice, over TCP and UDP', async () => {
     [1n, 'tcp'],
     [2n, 'udp'],
   ] as const) {
-    /* oxlint-disable no-await-in-loop */
     const device = await host.connect(transport, id);
     expect((await device.hello({ schemaCrc: CRC })).flags).toEqual({ schemaWanted: true });
     for (const part of [...PARTS.keys()].toReversed()) {
@@ -55,7 +54,6 @@ it('comes in parts, in any order and twice, over TCP and UDP', async () => {
     }
     expect((await device.next('ACK')).flags).toEqual({ schemaWanted: false });
     expect(host.registry.get(`000000000000000${id}`)?.schema).toEqual(SCHEMA);
-    /* oxlint-enable no-await-in-loop */
   }
   expect(host.events.filter((event) => event.startsWith('schema'))).toHaveLength(2);
 });

@@ -72,7 +72,6 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a seri
     device.readings(2);
     await host.until(() => [...host.links.sessions].some(({ carrier }) => carrier.paused));
     for (let s = 0; s < 200; s += 10) {
-      // oxlint-disable-next-line no-await-in-loop
       await host.advance(10_000);
     }
     expect(device.of('ERROR').map(({ code }) => code)).toEqual(['busy']);
