@@ -1,5 +1,5 @@
 /**
- * The brokers that are measured against. Each tells how many device states have reached it: the sink counts them
+ * The brokers that are measured against. Each tells how many readings have reached it: the sink counts them
  * itself, mosquitto is asked by a subscriber of ours.
  */
 import { once } from 'node:events';
@@ -9,14 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from '../../gateway/demo/find-program.ts';
 import { Child, LineChild } from './child.ts';
-import { PacketScanner, STATE_TOPIC_BYTES } from './packet-scanner.ts';
+import { isReadings, PacketScanner } from './packet-scanner.ts';
 
 /** `mosquitto-20`: with its default of 20 messages in flight; `mosquitto`: unlimited. */
 export type BrokerKind = 'sink' | 'mosquitto' | 'mosquitto-20';
 
 export interface Broker {
   readonly port: number;
-  states(): Promise<number>;
+  readings(): Promise<number>;
   end(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ async function startSink(): Promise<Broker> {
   const { child, first } = await Child.start<{ port: number }>('sink');
   return {
     port: first.port,
-    states: async () => (await child.ask<{ states: number }>('states')).states,
+    readings: async () => (await child.ask<{ readings: number }>('readings')).readings,
     end: () => child.end(),
   };
 }
@@ -56,11 +56,11 @@ async function startMosquitto(maxInflight: number): Promise<Broker> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    let states = 0;
-    const subscriber = await subscribe(port, () => states++);
+    let readings = 0;
+    const subscriber = await subscribe(port, () => readings++);
     return {
       port,
-      states: async () => states,
+      readings: async () => readings,
       end: async () => {
         subscriber.destroy();
         await end();
@@ -72,14 +72,19 @@ async function startMosquitto(maxInflight: number): Promise<Broker> {
   }
 }
 
-/** Subscribes to all device states with QoS 0; `take` gets the bytes of each payload, lent. */
+/** Subscribes to all readings with QoS 0; `take` gets the bytes of each payload, lent. */
 export async function subscribe(port: number, take: (data: Buffer, from: number, to: number) => void): Promise<Socket> {
   const socket = await connectSoon(port);
   socket.setNoDelay(true);
   const scanner = new PacketScanner();
-  const filter = Buffer.from('bytes2mqtt/+');
+  const filters = ['bytes2mqtt/+', 'bytes2mqtt/+/history'].flatMap((filter) => [
+    0,
+    filter.length,
+    ...Buffer.from(filter),
+    0,
+  ]);
   socket.write(Buffer.from([0x10, 15, 0, 4, ...Buffer.from('MQTT'), 4, 2, 0, 0, 0, 3, ...Buffer.from('sub')]));
-  socket.write(Buffer.from([0x82, 5 + filter.length, 0, 1, 0, filter.length, ...filter, 0]));
+  socket.write(Buffer.from([0x82, 2 + filters.length, 0, 1, ...filters]));
   return new Promise((resolve, reject) => {
     socket.on('error', reject);
     socket.on('data', (chunk: Buffer) => {
@@ -87,7 +92,7 @@ export async function subscribe(port: number, take: (data: Buffer, from: number,
         if (type === SUBACK) resolve(socket);
         if (type !== PUBLISH) return;
         const topicBytes = data.readUInt16BE(body);
-        if (topicBytes === STATE_TOPIC_BYTES) take(data, body + 2 + topicBytes, end);
+        if (isReadings(topicBytes)) take(data, body + 2 + topicBytes, end);
       });
     });
   });

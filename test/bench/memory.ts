@@ -15,7 +15,6 @@ export interface Memory {
 const OTHER_FILES = 100;
 /** V8 gives the memory of a burst back once the process was idle for a while, after more than one collection. */
 const SETTLE_MS = 2_500;
-const COLLECTIONS = 4;
 
 /** One gateway, in whose resident memory connections are added; `limit`: more were wanted than files may be open. */
 export async function measureMemory(
@@ -36,7 +35,7 @@ export async function measureMemory(
           await load.ask({ open: { transport: 'tcp', port: gateway.ports.tcp, devices, window: 0 } });
           open = connections;
         }
-        for (let n = 0; n < COLLECTIONS; n++) {
+        for (let n = 0; n < collections; n++) {
           await gateway.residentBytes();
           await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
         }

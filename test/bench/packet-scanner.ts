@@ -1,7 +1,16 @@
 /** Cuts an MQTT stream into packets. */
 
-/** A device's state has a topic of this length (`bytes2mqtt/` and 16 digits), and nothing else that is published has. */
-export const STATE_TOPIC_BYTES = 27;
+/** `bytes2mqtt/` and 16 digits, and nothing else that is published has a topic of this length. */
+const STATE_TOPIC_BYTES = 27;
+const HISTORY_TOPIC_BYTES = STATE_TOPIC_BYTES + '/history'.length;
+
+/**
+ * Whether a topic of this length is one of readings. Readings that wait behind a lost datagram may be older, by their
+ * time, than what was published before; they go to the history.
+ */
+export function isReadings(topicBytes: number): boolean {
+  return topicBytes === STATE_TOPIC_BYTES || topicBytes === HISTORY_TOPIC_BYTES;
+}
 
 /** Packets may be cut anywhere: what is left of one waits for the next chunk. */
 export class PacketScanner {

@@ -16,7 +16,7 @@ import { findProgram } from '../../gateway/demo/find-program.ts';
 import { CASES, type Case } from './cases.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import { type Memory, measureMemory } from './memory.ts';
-import { buildC } from './relays.ts';
+import { buildC, type RelayKind } from './relays.ts';
 import { report } from './report.ts';
 import { type Spread, spread } from './statistics.ts';
 import { type Durations, measureThroughput, type Throughput } from './throughput.ts';
@@ -60,6 +60,9 @@ interface Plan extends Durations {
   readonly rounds: number;
   readonly latencyFrames: number;
   readonly connections: readonly number[];
+  /** Collections before memory is read: the more, the less of a burst is left. */
+  readonly collections: number;
+  readonly latencyOf: readonly RelayKind[];
   /** No round is begun that would end after this. */
   readonly roundsMs: number;
   /** The whole run is given up after this. */
@@ -72,6 +75,8 @@ const FULL: Plan = {
   rounds: 3,
   latencyFrames: 1_000,
   connections: [0, 1_000, 10_000],
+  collections: 4,
+  latencyOf: ['gateway', 'c'],
   roundsMs: 270_000,
   limitMs: 360_000,
 };
@@ -79,8 +84,10 @@ const QUICK: Plan = {
   warmUpMs: 300,
   measureMs: 500,
   rounds: 1,
-  latencyFrames: 200,
+  latencyFrames: 100,
   connections: [0, 1_000],
+  collections: 2,
+  latencyOf: ['gateway'],
   roundsMs: 30_000,
   limitMs: 60_000,
 };
@@ -165,7 +172,7 @@ async function runRounds(): Promise<number> {
 async function latencies(): Promise<Latency[]> {
   if (findProgram('mosquitto') === undefined) return [];
   const found: Latency[] = [];
-  for (const relay of ['gateway', 'c'] as const) {
+  for (const relay of plan.latencyOf) {
     if (relay === 'c' && !hasC) continue;
     for (const qos of [0, 1] as const) {
       progress(`latency ${relay} qos${qos}`);
@@ -179,7 +186,7 @@ async function latencies(): Promise<Latency[]> {
 
 async function memories(): Promise<Memory[]> {
   progress('memory');
-  const outcome = await attempt('memory', () => measureMemory(plan.connections));
+  const outcome = await attempt('memory', () => measureMemory(plan.connections, plan.collections));
   if (outcome?.limit !== undefined) {
     notes.push(`At most ${outcome.limit} files may be open here (ulimit -n): fewer connections than wanted.`);
   }

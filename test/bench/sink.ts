@@ -3,14 +3,14 @@
  * broker's cost out of a measurement. Run as a child process; tells its port, and its counts when asked.
  */
 import { createServer, type Socket } from 'node:net';
-import { PacketScanner, STATE_TOPIC_BYTES } from './packet-scanner.ts';
+import { isReadings, PacketScanner } from './packet-scanner.ts';
 
 const CONNECT = 1;
 const PUBLISH = 3;
 const SUBSCRIBE = 8;
 const PINGREQ = 12;
 
-let states = 0;
+let readings = 0;
 
 function serve(socket: Socket): void {
   const scanner = new PacketScanner();
@@ -22,7 +22,7 @@ function serve(socket: Socket): void {
     scanner.push(chunk, (type, flags, data, body) => {
       if (type === PUBLISH) {
         const topicBytes = data.readUInt16BE(body);
-        if (topicBytes === STATE_TOPIC_BYTES) states++;
+        if (isReadings(topicBytes)) readings++;
         const idAt = body + 2 + topicBytes;
         if ((flags & 6) !== 0) acks.push(0x40, 2, data[idAt] as number, data[idAt + 1] as number);
       } else if (type === CONNECT) {
@@ -44,5 +44,5 @@ server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   process.send?.({ port: typeof address === 'object' ? address?.port : undefined });
 });
-process.on('message', () => process.send?.({ states }));
+process.on('message', () => process.send?.({ readings }));
 process.on('disconnect', () => process.exit());

@@ -48,7 +48,7 @@ export async function measureThroughput(spec: Case, { warmUpMs, measureMs }: Dur
     const { acknowledged, resent, busy } = await load.ask<LoadReport>({ report: true });
     const arrived = await allArrived(broker, acknowledged);
     const seconds = (to.at - from.at) / 1_000;
-    const frames = to.states - from.states;
+    const frames = to.readings - from.readings;
     const cpuUs = to.cpuUs - from.cpuUs;
     return {
       framesPerS: frames / seconds,
@@ -68,20 +68,20 @@ export async function measureThroughput(spec: Case, { warmUpMs, measureMs }: Dur
 }
 
 async function look(relay: Relay, broker: Broker) {
-  const [cpuUs, states] = await Promise.all([relay.cpuUs(), broker.states()]);
-  return { at: performance.now(), cpuUs, states };
+  const [cpuUs, readings] = await Promise.all([relay.cpuUs(), broker.readings()]);
+  return { at: performance.now(), cpuUs, readings };
 }
 
 async function allArrived(broker: Broker, goal: number): Promise<number> {
-  let states = await broker.states();
+  let readings = await broker.readings();
   let giveUpAt = performance.now() + ARRIVAL_MS;
-  while (states < goal && performance.now() < giveUpAt) {
+  while (readings < goal && performance.now() < giveUpAt) {
     await pause(50);
-    const before = states;
-    states = await broker.states();
-    if (states > before) giveUpAt = performance.now() + ARRIVAL_MS;
+    const before = readings;
+    readings = await broker.readings();
+    if (readings > before) giveUpAt = performance.now() + ARRIVAL_MS;
   }
-  return states;
+  return readings;
 }
 
 function pause(ms: number): Promise<void> {
