@@ -19,6 +19,7 @@ const SETTLE_MS = 2_500;
 /** One gateway, in whose resident memory connections are added; `limit`: more were wanted than files may be open. */
 export async function measureMemory(
   wanted: readonly number[],
+  collections: number,
 ): Promise<{ steps: Memory[]; limit: number | undefined }> {
   const files = openFiles();
   const counts = wanted.map((count) => Math.min(count, files - OTHER_FILES));
