@@ -138,8 +138,15 @@ export async function startGateway(
     turns: () => loop.turns,
   };
 
-  journal.onDurable = () => links.onDurable();
-  journal.onRoom = () => links.onRoom();
+  journal.onDurable = () => {
+    links.onDurable();
+    // A journal that syncs in the background is done between two turns; the ACKs go out at the end of one.
+    loop.wakeup();
+  };
+  journal.onRoom = () => {
+    links.onRoom();
+    loop.wakeup();
+  };
   registry.onRemoved = (device) => {
     links.forget(device);
     mqtt.bridge.deviceRemoved(device);
@@ -167,8 +174,9 @@ export async function startGateway(
 
   async function close(): Promise<void> {
     clearInterval(flushTimer);
-    await acceptor.close();
+    // First the goodbyes, while there is something to say them on.
     links.close();
+    await acceptor.close();
     loop.wakeup();
     const giveUpAt = performance.now() + DRAIN_MS;
     while (mqtt.connection.connected && journal.stats.depth > 0 && performance.now() < giveUpAt) await pause(10);

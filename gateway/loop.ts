@@ -26,20 +26,25 @@ export class Loop {
   readonly timers = new TimerQueue();
   readonly #selector = new Selector<Handler>();
   readonly #endOfTurn: (() => void)[] = [];
-  #nowMs = performance.now();
+  readonly #clock: () => number;
+  #turnMs = 0;
+  #inTurn = false;
   #running = false;
   #turns = 0;
 
-  constructor() {
+  /** `clock`: monotonic milliseconds; a test may have one of its own, and calls `wakeup` when it has moved it. */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
     // A deadline set between turns may be earlier than the one that select waits for.
-    this.timers.onEarlier = () => {
-      if (this.#selector.selecting) this.#selector.wakeup();
-    };
+    this.timers.onEarlier = () => this.wakeup();
   }
 
-  /** Monotonic milliseconds at the beginning of the present turn. */
+  /**
+   * Monotonic milliseconds: within a turn those of its beginning, so that all that happens in it happens at once. For
+   * whoever asks between turns (a command from the broker) those of now: the last turn may be long ago.
+   */
   now(): number {
-    return this.#nowMs;
+    return this.#inTurn ? this.#turnMs : this.#clock();
   }
 
   /** Turns since the start. */
@@ -64,9 +69,9 @@ export class Loop {
     this.#endOfTurn.push(step);
   }
 
-  /** Makes the present or next `select` return at once, so that a turn ends soon. */
+  /** Sees to it that a turn ends soon: ends the wait for the next one. In the middle of a turn there is nothing to do. */
   wakeup(): void {
-    this.#selector.wakeup();
+    if (this.#selector.selecting) this.#selector.wakeup();
   }
 
   /** Runs until `stop`. */
@@ -74,16 +79,18 @@ export class Loop {
     this.#running = true;
     while (this.#running) {
       const next = this.timers.nextAt;
-      const timeoutMs = next === undefined ? undefined : Math.max(0, next - performance.now());
+      const timeoutMs = next === undefined ? undefined : Math.max(0, next - this.#clock());
       const ready = await this.#selector.select(timeoutMs);
-      this.#nowMs = performance.now();
+      this.#turnMs = this.#clock();
+      this.#inTurn = true;
       this.#turns++;
       for (const key of ready) {
         // One that was served before in this turn may have ended another.
         if (key.registered) key.attachment.onReady(key.ready);
       }
-      this.timers.run(this.#nowMs, MAX_TIMERS_PER_TURN);
+      this.timers.run(this.#turnMs, MAX_TIMERS_PER_TURN);
       for (const step of this.#endOfTurn) step();
+      this.#inTurn = false;
     }
   }
 

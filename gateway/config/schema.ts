@@ -13,11 +13,8 @@
 import { z } from 'zod';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
+import { SERVICES, type ServiceName } from '../sessions/services/service-names.ts';
 import { parseAddress } from './address.ts';
-
-export const SERVICES = ['echo', 'upper', 'greet', 'discard', 'time'] as const;
-/** A bring-up service: what a channel speaks instead of the link protocol. */
-export type ServiceName = (typeof SERVICES)[number];
 
 export const SOURCE_KINDS = ['tcp', 'udp', 'unix', 'serial', 'connect'] as const;
 export type SourceKind = (typeof SOURCE_KINDS)[number];

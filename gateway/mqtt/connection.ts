@@ -261,6 +261,8 @@ export class MqttConnection {
       resubscribe: false,
       queueQoSZero: false,
       reschedulePings: false,
+      // A buffer for each of 65,536 numbers is 7 MB for the few packets that MQTT.js writes here.
+      writeCache: false,
       log: () => {},
       messageIdProvider: new ControlMessageIds(MAX_WINDOW + 1),
       ...(mqtt5 && { properties: { maximumPacketSize: MAX_INCOMING_BYTES } }),

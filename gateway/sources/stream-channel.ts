@@ -18,7 +18,7 @@
  * An idle connection should cost little: no buffer, no closure, one set of listeners for all channels, which find their
  * channel by a property of the stream.
  */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../errors.ts';
 import type { Timer } from '../timers.ts';
@@ -132,7 +132,14 @@ export class DuplexChannel implements StreamChannel {
     // input is read and dropped until the peer has finished too, for a while.
     stream.off('readable', onReadable);
     stream.resume();
-    stream.end();
+    if (stream instanceof Socket) {
+      stream.end();
+      // A peer that never finishes does not keep a gateway alive that has stopped and watches no deadlines any more.
+      stream.unref();
+    } else {
+      // A serial line has no FIN to wait for: it is over when the output has left.
+      stream.end(() => this.#cut());
+    }
     const context = this.#owner.context;
     this.#linger = context.timers.schedule(context.now() + LINGER_MS, () => this.#cut());
   }

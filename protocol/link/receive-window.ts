@@ -11,17 +11,23 @@
  */
 
 const RING = 32;
-const EMPTY = 0;
-const HELD = 1;
-const ABSENT = 2;
+const NONE = -1;
 
-/** Puts the frames of one boot in order. Holds at most `size − 1` of them, besides what `take` was not yet called for. */
+/**
+ * Puts the frames of one boot in order. Holds at most `size − 1` of them, besides what `take` was not yet called for.
+ * Lean, because every device has one: frames in order touch no array, and the ring exists only while there is a hole.
+ */
 export class ReceiveWindow<T> {
   private readonly size: number;
-  private readonly slots: (T | undefined)[] = Array.from({ length: RING }, () => undefined);
-  private readonly states = new Uint8Array(RING);
-  private readonly ready: T[] = [];
-  private readonly readySeqs: number[] = [];
+  /** Bit seq mod 32: this seq, of the 32 from `expected` on, has come or need not come. */
+  private filled = 0;
+  /** Of these: it has come, and is in `slots`. */
+  private held = 0;
+  private slots: (T | undefined)[] | undefined;
+  /** What `take` gives next, and what comes behind it. */
+  private front: T | undefined;
+  private frontSeq = NONE;
+  private readonly behind: { readonly seq: number; readonly item: T }[] = [];
   private expected: number;
   private abandoned = 0;
 
@@ -37,7 +43,12 @@ export class ReceiveWindow<T> {
    * must not be acknowledged.
    */
   get next(): number {
-    return this.readySeqs[0] ?? this.expected;
+    return this.frontSeq === NONE ? this.expected : this.frontSeq;
+  }
+
+  /** Frames in order that `take` still has. */
+  get ready(): number {
+    return this.frontSeq === NONE ? 0 : 1 + this.behind.length;
   }
 
   /** Seqs given up because a frame came that proved them gone; a GAP that was overtaken may explain them later. */
@@ -52,11 +63,12 @@ export class ReceiveWindow<T> {
 
   /** An ACK's map for an ACK that says `seq`: bit i is set when seq + 1 + i has come (or need not come). */
   mapAfter(seq: number): number {
+    if (this.filled === 0 && seq >= this.expected - 1) return 0;
     let map = 0;
     for (let i = 0; i < 32; i++) {
       const at = seq + 1 + i;
       const ahead = at - this.expected;
-      if (ahead < 0 || (ahead < RING && this.states[at % RING] !== EMPTY)) map |= 1 << i;
+      if (ahead < 0 || (ahead < RING && this.isFilled(at))) map |= 1 << i;
     }
     return map >>> 0;
   }
@@ -66,18 +78,28 @@ export class ReceiveWindow<T> {
    * holes were given up); `hold`: it waits for a hole; `duplicate`: it came before, or its place was given up.
    */
   offer(seq: number, item: T): 'deliver' | 'hold' | 'duplicate' {
+    if (seq === this.expected && this.filled === 0) {
+      this.expected++;
+      this.pass(seq, item);
+      return 'deliver';
+    }
     if (seq - this.expected >= this.size) this.abandoned += this.close(seq - this.size + 1);
-    if (seq < this.expected || this.states[seq % RING] !== EMPTY) return 'duplicate';
+    if (seq < this.expected || this.isFilled(seq)) return 'duplicate';
+    this.slots ??= Array.from({ length: RING }, () => undefined);
     this.slots[seq % RING] = item;
-    this.states[seq % RING] = HELD;
+    this.filled |= bit(seq);
+    this.held |= bit(seq);
     this.advance();
-    return this.ready.length > 0 ? 'deliver' : 'hold';
+    return this.frontSeq === NONE ? 'hold' : 'deliver';
   }
 
   /** The next frame in order; call until undefined. */
   take(): T | undefined {
-    this.readySeqs.shift();
-    return this.ready.shift();
+    const item = this.front;
+    const next = this.behind.shift();
+    this.front = next?.item;
+    this.frontSeq = next?.seq ?? NONE;
+    return item;
   }
 
   /**
@@ -90,8 +112,8 @@ export class ReceiveWindow<T> {
     this.abandoned += this.close(Math.min(first, provenGone));
     let missing = this.close(first <= this.expected ? seq : provenGone);
     for (let at = Math.max(first, this.expected); at < seq; at++) {
-      if (this.states[at % RING] !== EMPTY) continue;
-      this.states[at % RING] = ABSENT;
+      if (this.isFilled(at)) continue;
+      this.filled |= bit(at);
       missing++;
     }
     return missing;
@@ -109,9 +131,9 @@ export class ReceiveWindow<T> {
   private close(limit: number): number {
     let missing = 0;
     while (this.expected < limit) {
-      if (this.states[this.expected % RING] === EMPTY) missing++;
+      if (!this.isFilled(this.expected)) missing++;
       this.step();
-      if (this.expected >= limit || !this.isClear()) continue;
+      if (this.expected >= limit || this.filled !== 0) continue;
       // Nothing is held any more: jump, however far it is.
       missing += limit - this.expected;
       this.expected = limit;
@@ -121,22 +143,36 @@ export class ReceiveWindow<T> {
   }
 
   private advance(): void {
-    while (this.states[this.expected % RING] !== EMPTY) this.step();
+    while (this.isFilled(this.expected)) this.step();
   }
 
   /** Passes the expected seq: to `take` when it is held. */
   private step(): void {
-    const slot = this.expected % RING;
-    if (this.states[slot] === HELD) {
-      this.ready.push(this.slots[slot]!);
-      this.readySeqs.push(this.expected);
+    const seq = this.expected++;
+    const mask = bit(seq);
+    if ((this.held & mask) !== 0) {
+      this.pass(seq, this.slots![seq % RING]!);
+      this.slots![seq % RING] = undefined;
     }
-    this.slots[slot] = undefined;
-    this.states[slot] = EMPTY;
-    this.expected++;
+    this.held &= ~mask;
+    this.filled &= ~mask;
+    if (this.held === 0) this.slots = undefined;
   }
 
-  private isClear(): boolean {
-    return this.states.every((state) => state === EMPTY);
+  private pass(seq: number, item: T): void {
+    if (this.frontSeq === NONE) {
+      this.front = item;
+      this.frontSeq = seq;
+    } else {
+      this.behind.push({ seq, item });
+    }
   }
+
+  private isFilled(seq: number): boolean {
+    return (this.filled & bit(seq)) !== 0;
+  }
+}
+
+function bit(seq: number): number {
+  return 1 << (seq % RING);
 }

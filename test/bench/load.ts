@@ -1,103 +1,106 @@
 /**
- * Devices for a benchmark, as cheap as can be: each keeps its window full of READINGS of four i16 (31 bytes, 33 on the
- * wire). Run as a child process: `{ start }` begins, `{ report }` tells how many were acknowledged.
+ * Devices for a benchmark, as cheap as can be: each keeps its window full of frames, and sends those again for which
+ * no acknowledgement comes. Run as a child process.
+ *
+ * ```
+ *   { open }   → { standing }       all sessions stand
+ *   { start }                       send
+ *   { report } → LoadReport
+ *   { stop }   → { drained }        nothing new is sent, and all that was sent is acknowledged
+ * ```
+ *
+ * A frame is the same each time but for its number, so sending one again needs no memory of it.
  */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
-import {
-  crc32,
-  decodeBody,
-  decodeFrame,
-  encodeMessage,
-  encodeStreamFrame,
-  encodeStreamFrameInto,
-  linkStreamDecoder,
-} from '../../protocol/index.ts';
+import { linkStreamDecoder } from '../../protocol/index.ts';
+import { type DeviceSpeech, LinkSpeech, type Outcome, PlainSpeech } from './device-speech.ts';
 
 export interface LoadOptions {
-  readonly transport: 'tcp' | 'udp';
+  /** `plain`: the frames of the reference relays, over TCP. */
+  readonly transport: 'tcp' | 'udp' | 'plain';
   readonly port: number;
+  /** Adds so many to those that are open. */
   readonly devices: number;
-  /** Frames outstanding, at most the gateway's window. 0: the sessions stand and are idle. */
+  /** Frames outstanding, at most the gateway's window. */
   readonly window: number;
 }
 
-const FRAME_BYTES = 31;
+export interface LoadReport {
+  readonly acknowledged: number;
+  readonly resent: number;
+  /** How often the gateway has said `busy`. */
+  readonly busy: number;
+}
+
 const DEVICES_AT_ONCE = 100;
+/** Without any progress for this long, what is outstanding is sent again. */
+const RESEND_MS = 1_000;
+const TICK_MS = 100;
 
 let acknowledged = 0;
+let resent = 0;
+let busy = 0;
 let standing = 0;
+let running = false;
+let stopping = false;
+/** Monotonic milliseconds, as coarse as the tick. */
+let now = performance.now();
 
-/** One device: makes frames, and counts what comes back. */
+/** One device: its window, whatever it speaks. */
 class Device {
-  readonly #template: Uint8Array;
-  readonly #view: DataView;
-  readonly #id: bigint;
+  readonly #speech: DeviceSpeech;
   readonly #window: number;
-  readonly #udp: boolean;
+  /** How to send; `backlog` is what the socket has not given to the system yet. */
   readonly #send: (bytes: Uint8Array) => void;
+  readonly #backlog: () => number;
   readonly #onStanding: () => void;
-  #sid = 0;
+  #standing = false;
   #next = 1;
   #acked = 0;
+  #resendAt = 0;
+  #waiting = false;
 
-  constructor(index: number, options: LoadOptions, send: (bytes: Uint8Array) => void, onStanding: () => void) {
-    this.#id = 0x00b2_0000_0000_0000n + BigInt(index);
-    this.#window = options.window;
-    this.#udp = options.transport === 'udp';
+  constructor(
+    speech: DeviceSpeech,
+    window: number,
+    send: (bytes: Uint8Array) => void,
+    backlog: () => number,
+    onStanding: () => void,
+  ) {
+    this.#speech = speech;
+    this.#window = window;
     this.#send = send;
+    this.#backlog = backlog;
     this.#onStanding = onStanding;
-    const values = [0, 1, 2, 3].map((channel) => ({
-      channel,
-      type: 'i16' as const,
-      quality: 'good' as const,
-      value: 2_000 + channel,
-    }));
-    this.#template = encodeMessage(
-      { type: 'READINGS', samples: [{ timeKind: 'now', time: 0, values }] },
-      { sid: 1, seq: 1 },
-    );
-    if (this.#template.length !== FRAME_BYTES) throw new Error(`a frame of ${this.#template.length} bytes`);
-    this.#view = new DataView(this.#template.buffer, this.#template.byteOffset, FRAME_BYTES);
   }
 
-  hello(): void {
-    const hello = encodeMessage(
-      {
-        type: 'HELLO',
-        minVersion: 1,
-        maxVersion: 1,
-        device: this.#id,
-        boot: 1,
-        uptime: 0,
-        firstSeq: 1,
-        capabilities: { commands: false, clock: false },
-        maxFrame: 1_024,
-        schemaCrc: 0,
-      },
-      { sid: 0, seq: 0 },
-    );
-    this.#send(this.#udp ? hello : encodeStreamFrame(hello));
+  get outstanding(): number {
+    return this.#next - 1 - this.#acked;
   }
 
-  frame(bytes: Uint8Array): void {
-    const frame = decodeFrame(bytes);
-    if (!frame.ok) throw new Error(`the gateway sent a frame that is bad: ${frame.code}`);
-    const body = decodeBody(frame.frame);
-    if (!body.ok) throw new Error(`the gateway sent a message that is bad: ${body.code}`);
-    const { message } = body;
-    if (message.type === 'WELCOME') {
-      if (this.#sid !== 0) return;
-      this.#sid = frame.frame.sid;
-      this.#view.setUint32(2, this.#sid);
-      standing++;
-      this.#onStanding();
-    } else if (message.type === 'ACK') {
-      acknowledged += message.seq - this.#acked;
-      this.#acked = message.seq;
-      if (running) this.fill();
-    } else if (message.type === 'ERROR' && message.code !== 'busy') {
-      throw new Error(`the gateway refused: ${message.code} ${message.text}`);
+  begin(): void {
+    const hello = this.#speech.hello();
+    this.#resendAt = now + RESEND_MS;
+    if (hello === undefined) this.#stand();
+    else this.#send(hello);
+  }
+
+  take(outcome: Outcome): void {
+    if (outcome.kind === 'welcome') {
+      this.#stand();
+    } else if (outcome.kind === 'ack') {
+      const more = outcome.seq - this.#acked;
+      if (more > 0) {
+        acknowledged += more;
+        this.#acked = outcome.seq;
+        if (!this.#waiting) this.#resendAt = now + RESEND_MS;
+      }
+      if (running && !this.#waiting) this.fill();
+    } else if (outcome.kind === 'busy') {
+      busy++;
+      this.#waiting = true;
+      this.#resendAt = now + outcome.retryAfterMs;
     }
   }
 
@@ -105,62 +108,126 @@ class Device {
   fill(): void {
     const count = this.#acked + this.#window - (this.#next - 1);
     if (count <= 0) return;
-    const batch = new Uint8Array(count * (FRAME_BYTES + 2));
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      this.#view.setUint32(6, this.#next++);
-      this.#view.setUint32(FRAME_BYTES - 4, crc32(this.#template, 0, FRAME_BYTES - 4));
-      if (this.#udp) this.#send(this.#template.slice());
-      else at = encodeStreamFrameInto(this.#template, batch, at);
+    if (this.outstanding === 0) this.#resendAt = now + RESEND_MS;
+    this.#speech.frames(this.#next, count, this.#send);
+    this.#next += count;
+  }
+
+  /** Called at each tick. */
+  tick(): void {
+    if (!this.#standing) {
+      if (now >= this.#resendAt) this.begin();
+      return;
     }
-    if (!this.#udp) this.#send(batch.subarray(0, at));
+    if (now < this.#resendAt) return;
+    this.#waiting = false;
+    this.#resendAt = now + RESEND_MS;
+    // What the system has not even taken does not need to be sent twice.
+    if (this.#backlog() > 0) return;
+    const { outstanding } = this;
+    if (outstanding > 0) {
+      resent += outstanding;
+      this.#speech.frames(this.#acked + 1, outstanding, this.#send);
+    } else if (running) this.fill();
+  }
+
+  #stand(): void {
+    if (this.#standing) return;
+    this.#standing = true;
+    standing++;
+    this.#onStanding();
   }
 }
 
 const devices: Device[] = [];
-let running = false;
 
-function open(index: number, options: LoadOptions, onStanding: () => void): void {
-  if (options.transport === 'tcp') {
-    const socket = connect({ host: '127.0.0.1', port: options.port, noDelay: true });
-    const device = new Device(index, options, (bytes) => socket.write(bytes), onStanding);
+function openStream(index: number, options: LoadOptions, onStanding: () => void): Device {
+  const socket = connect({ host: '127.0.0.1', port: options.port, noDelay: true });
+  const plain = options.transport === 'plain';
+  const speech = plain ? new PlainSpeech(index) : new LinkSpeech(index, 'stream');
+  const device = new Device(
+    speech,
+    options.window,
+    (bytes) => socket.write(bytes),
+    () => socket.writableLength,
+    onStanding,
+  );
+  socket.on('connect', () => device.begin());
+  socket.on('error', (error) => {
+    throw error;
+  });
+  socket.on('close', () => {
+    throw new Error(`connection ${index} was closed`);
+  });
+  if (plain) {
+    let rest: Uint8Array = new Uint8Array(0);
+    socket.on('data', (chunk: Buffer) => {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const whole = bytes.length & ~3;
+      // Counts are cumulative: the last one says it all.
+      if (whole > 0) device.take(speech.read(bytes.subarray(whole - 4, whole)));
+      rest = bytes.subarray(whole);
+    });
+  } else {
     const decoder = linkStreamDecoder();
-    socket.on('connect', () => device.hello());
     socket.on('data', (chunk: Buffer) => {
       decoder.push(chunk);
       for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
-        if (item.kind === 'frame') device.frame(item.bytes);
+        if (item.kind === 'frame') device.take(speech.read(item.bytes));
       }
     });
-    socket.on('error', (error) => {
-      throw error;
-    });
-    devices.push(device);
-    return;
   }
+  return device;
+}
+
+function openDatagrams(index: number, options: LoadOptions, onStanding: () => void): Device {
   const socket = createSocket('udp4');
-  const device = new Device(index, options, (bytes) => socket.send(bytes), onStanding);
-  socket.connect(options.port, '127.0.0.1', () => device.hello());
-  socket.on('message', (bytes) => device.frame(bytes));
-  devices.push(device);
+  const speech = new LinkSpeech(index, 'datagrams');
+  const device = new Device(
+    speech,
+    options.window,
+    (bytes) => socket.send(bytes),
+    () => 0,
+    onStanding,
+  );
+  socket.connect(options.port, '127.0.0.1', () => device.begin());
+  socket.on('message', (bytes) => device.take(speech.read(bytes)));
+  return device;
 }
 
 /** Opens all of them, a bounded number at a time, so that no listen backlog overflows. */
 function openAll(options: LoadOptions): void {
-  let opened = 0;
+  const goal = devices.length + options.devices;
   const more = (): void => {
-    if (standing === options.devices) process.send?.({ standing });
-    while (opened < options.devices && opened - standing < DEVICES_AT_ONCE) open(opened++, options, more);
+    if (standing === goal) process.send?.({ standing });
+    while (devices.length < goal && devices.length - standing < DEVICES_AT_ONCE) {
+      const open = options.transport === 'udp' ? openDatagrams : openStream;
+      devices.push(open(devices.length, options, more));
+    }
   };
   more();
 }
 
-process.on('message', (message: { open?: LoadOptions; start?: true; report?: true }) => {
+setInterval(() => {
+  now = performance.now();
+  for (const device of devices) device.tick();
+  if (stopping && devices.every(({ outstanding }) => outstanding === 0)) {
+    stopping = false;
+    process.send?.({ drained: true });
+  }
+}, TICK_MS);
+
+process.on('message', (message: { open?: LoadOptions; start?: true; stop?: true; report?: true }) => {
+  now = performance.now();
   if (message.open !== undefined) openAll(message.open);
   if (message.start === true) {
     running = true;
     for (const device of devices) device.fill();
   }
-  if (message.report === true) process.send?.({ acknowledged });
+  if (message.stop === true) {
+    running = false;
+    stopping = true;
+  }
+  if (message.report === true) process.send?.({ acknowledged, resent, busy } satisfies LoadReport);
 });
 process.on('disconnect', () => process.exit());

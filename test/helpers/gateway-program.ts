@@ -20,12 +20,16 @@ export class GatewayProgram {
   readonly #closed: Promise<unknown>;
   readonly #waiting: (() => void)[] = [];
 
-  /** `sources`: as in the configuration, each with a `name`. Its broker is away, which is no matter to services. */
-  constructor(sources: readonly Readonly<Record<string, unknown>>[]) {
+  /**
+   * `sources`: as in the configuration, each with a `name`. The broker is away, which is no matter to services, unless
+   * `more` of the configuration names one.
+   */
+  constructor(sources: readonly Readonly<Record<string, unknown>>[], more: Readonly<Record<string, unknown>> = {}) {
     if (!existsSync(MAIN)) throw new Error('the program is not built: npm run build');
     const config = join(this.#folder, 'bytes2mqtt.yaml');
     // JSON is YAML too.
-    writeFileSync(config, JSON.stringify({ mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' }, sources }));
+    const broker = { mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' } };
+    writeFileSync(config, JSON.stringify({ ...broker, ...more, sources }));
     const child = spawn(process.execPath, [MAIN, 'run', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
     this.#closed = once(child, 'close').then(() => this.#wake());
@@ -54,11 +58,11 @@ export class GatewayProgram {
     return Number(/:(\d+)$/.exec(String(where))?.[1]);
   }
 
-  /** SIGTERM, as a service manager sends it; the exit code. */
-  async stop(): Promise<number | null> {
-    this.#process.kill('SIGTERM');
+  /** SIGTERM, as a service manager sends it, or another signal; the exit code, null after a death by signal. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.#process.kill(signal);
     await this.#closed;
-    rmSync(this.#folder, { recursive: true });
+    rmSync(this.#folder, { recursive: true, force: true });
     return this.#process.exitCode;
   }
 

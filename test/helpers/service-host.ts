@@ -7,7 +7,7 @@ import { ChannelHost } from '../../gateway/sessions/channel-host.ts';
 import type { ServiceDatagrams } from '../../gateway/sessions/services/service-datagrams.ts';
 import type { ServiceStream } from '../../gateway/sessions/services/service-stream.ts';
 import { serveDatagrams, serveStream } from '../../gateway/sessions/services/services.ts';
-import type { ServiceName } from '../../gateway/sessions/services/services.ts';
+import type { ServiceName } from '../../gateway/sessions/services/service-names.ts';
 import { READ } from '../../gateway/sources/source.ts';
 import type { Source } from '../../gateway/sources/source.ts';
 import type { SourceContext } from '../../gateway/sources/source-base.ts';

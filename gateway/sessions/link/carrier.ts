@@ -11,6 +11,11 @@ export interface Carrier {
   same(other: Carrier): boolean;
   /** Sends one whole frame. False: no room, because the peer does not read; the carrier is then closing. */
   send(frame: Uint8Array): boolean;
+  /** Whether it is not read at present, so that silence means nothing. */
+  readonly paused: boolean;
+  /** An answer beyond those of the sessions is due: the connection does not close before `letGo`. */
+  hold(): void;
+  letGo(): void;
   /** An ACK has gone out: a connection whose peer has sent FIN looks whether it may close now. */
   acknowledged(): void;
   /** Backpressure: stop or go on reading. Datagrams cannot be paused; there it does nothing. */

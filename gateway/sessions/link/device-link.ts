@@ -17,6 +17,7 @@ import {
 } from '../../../protocol/index.ts';
 import type { RegisteredDevice } from '../../devices/registry.ts';
 import type { Transport } from '../../devices/device.ts';
+import { BootTable } from './boot-table.ts';
 import type { Carrier } from './carrier.ts';
 import { CommandQueue } from './command-queue.ts';
 import type { DeviceClock } from './device-clock.ts';
@@ -25,6 +26,8 @@ import type { LinkSession } from './link-session.ts';
 
 /** Messages that keep their place in the order of a device's reliable frames. */
 export type ReliableMessage = MessageOf<'READINGS' | 'RESULT' | 'LOG' | 'GAP'>;
+
+const MAX_U32 = 2 ** 32 - 1;
 
 interface ReliableFrame {
   readonly seq: number;
@@ -36,6 +39,8 @@ export class DeviceLink {
   readonly #context: LinkContext;
   readonly #onAckDue: (link: DeviceLink) => void;
   session: LinkSession | undefined;
+  /** As its last HELLO said. */
+  takesCommands = false;
   /** What the device said of its clock at HELLO or REPORT. */
   clock: DeviceClock | undefined;
   /** CRC of the schema that the device names; 0: it has none. */
@@ -47,10 +52,16 @@ export class DeviceLink {
   /** Delivered frames that are not durable yet: their seqs and the lsns they wait for, oldest first. */
   #waitingSeq: number[] = [];
   #waitingLsn: number[] = [];
+  /** The newest frame of this boot that went on. */
+  #delivered = 0;
   /** Every reliable frame of this boot up to and including this seq is durable. */
   #durableSeq = 0;
-  /** Where the REPORT came from whose ACK is due. */
-  #reporter: { readonly carrier: Carrier; readonly seq: number } | undefined;
+  /** The journal had no room for frames that were taken already. */
+  #stuck = false;
+  /** Recent boots but that of the session. */
+  readonly #boots = new BootTable();
+  /** Where the REPORT came from whose ACK is due, and what has to be durable for it. */
+  #reporter: { readonly carrier: Carrier; readonly seq: number; readonly lsn: number } | undefined;
   #knownSchemaCrc = 0;
   #assembler: SchemaAssembler | undefined;
   #commands: CommandQueue | undefined;
@@ -61,23 +72,25 @@ export class DeviceLink {
     this.#onAckDue = onAckDue;
     const { restored } = device;
     if (restored === undefined) return;
-    this.#boot = restored.boot;
-    this.#window = new ReceiveWindow(restored.nextSeq);
+    this.#boots.set(restored.boot, restored.nextSeq);
     this.#knownSchemaCrc = restored.schemaCrc;
-    // The last records of the earlier run may have to become durable again before they count.
-    this.#waitingSeq = [restored.nextSeq - 1];
-    this.#waitingLsn = [device.newestLsn];
-    this.#settle();
   }
 
   /** The present boot's number; 0 before the first. */
   get boot(): number {
-    return this.#boot;
+    return this.#boot === 0 ? this.#boots.highest : this.#boot;
   }
 
-  /** Whether delivered frames wait for the journal. */
+  /** A boot number that the device has not had, for one that cannot count them: higher, also after our restart. */
+  newBoot(): number {
+    const seconds = Math.floor(this.#context.wallNow() / 1_000);
+    const boot = Math.max(this.#boot + 1, this.#boots.highest + 1, seconds);
+    return boot <= MAX_U32 ? boot : seconds;
+  }
+
+  /** Whether frames that were taken wait for the journal. */
   get waiting(): boolean {
-    return this.#waitingSeq.length > 0;
+    return this.#waitingSeq.length > 0 || this.#stuck || this.#reporter !== undefined;
   }
 
   /** The device promised a schema that we do not have. */
@@ -91,21 +104,22 @@ export class DeviceLink {
       this.#context.timers,
       () => this.#context.now(),
       this.#context.randomU32(),
-      (id, ttlS, value) => this.session?.sendCommand(id, ttlS, value),
+      (id, ttlS, value) => {
+        if (this.takesCommands) this.session?.sendCommand(id, ttlS, value);
+      },
     );
     return this.#commands;
   }
 
   /** A new session begins: `firstSeq` is the oldest reliable frame that will still come in this boot. */
   begin(boot: number, firstSeq: number, counters: LinkCounters): void {
-    if (boot !== this.#boot) this.#startBoot(boot, firstSeq);
-    else {
-      const before = this.#window.next;
-      // The device has dropped what lies before: frames that waited for it need not wait any longer.
-      this.#window.skipTo(firstSeq);
-      this.#drain(counters);
-      if (this.#window.next !== before) this.#note();
-    }
+    // The device has dropped what lies before: frames that waited for it need not wait any longer. Those of an earlier
+    // boot were promised to nobody, but they are here.
+    const before = this.#window.next;
+    this.#window.skipTo(boot === this.#boot ? firstSeq : MAX_U32);
+    if (this.#drain(counters) || this.#stuck) this.acknowledge();
+    if (boot !== this.#boot) this.#startBoot(boot, firstSeq, Math.max(before, this.#delivered + 1));
+    else if (this.#window.next !== before) this.#note();
     this.#settle();
   }
 
@@ -114,9 +128,16 @@ export class DeviceLink {
     this.#commands?.restart();
   }
 
-  /** Gives up what waits for a device that is not kept any longer. */
-  forget(): void {
-    this.#commands?.close('the gateway stops');
+  /** Gives up what waits for the device; `why` is for the people who wait. */
+  forget(why: string): void {
+    this.#commands?.close(why);
+  }
+
+  /** The journal has room again for what it had none for. */
+  onRoom(): void {
+    if (!this.#stuck) return;
+    this.#drain(this.#context.counters[this.device.transport ?? 'udp']);
+    this.acknowledge();
   }
 
   /** One part of the schema. Returns an error code of the assembler when the schema cannot be used. */
@@ -169,14 +190,21 @@ export class DeviceLink {
       counters.busy++;
       return false;
     }
-    if (message.boot !== this.#boot) this.#startBoot(message.boot, seq);
-    if (seq < this.#window.next) {
+    // A copy may come late, also from a boot before the present one: it disturbs neither session nor newer reports.
+    const ofSession = message.boot === this.#boot;
+    const next = ofSession ? this.#window.next : (this.#boots.next(message.boot) ?? 0);
+    if (seq < next) {
       counters.duplicates++;
     } else {
-      this.#window = new ReceiveWindow(seq + 1);
-      this.#append(seq, message.samples, carrier.transport, counters);
+      this.#append(message.boot, seq, message.samples, carrier.transport, counters);
+      if (ofSession) {
+        this.#window.skipTo(seq + 1);
+        this.#drain(counters);
+      } else this.#boots.set(message.boot, seq + 1);
     }
-    this.#reporter = { carrier, seq };
+    carrier.hold();
+    this.#reporter?.carrier.letGo();
+    this.#reporter = { carrier, seq, lsn: this.device.newestLsn };
     this.acknowledge();
     return true;
   }
@@ -192,19 +220,28 @@ export class DeviceLink {
   sendAck(): void {
     this.ackDue = false;
     this.#settle();
-    const flags = { schemaWanted: this.schemaWanted };
-    const seq = this.#durableSeq;
-    this.session?.send({ type: 'ACK', seq, map: this.#window.mapAfter(seq), flags });
-    this.session?.carrier.acknowledged();
+    const { session } = this;
+    if (session !== undefined) {
+      const flags = { schemaWanted: this.schemaWanted };
+      const seq = this.#durableSeq;
+      session.send({ type: 'ACK', seq, map: this.#window.mapAfter(seq), flags });
+      session.carrier.acknowledged();
+    }
     this.#answerReport();
   }
 
-  #startBoot(boot: number, firstSeq: number): void {
+  /** `reached` is how far the boot before has come. */
+  #startBoot(boot: number, firstSeq: number, reached: number): void {
+    if (this.#boot !== 0) this.#boots.set(this.#boot, reached);
+    const next = Math.max(firstSeq, this.#boots.next(boot) ?? 1);
     this.#boot = boot;
-    this.#window = new ReceiveWindow(firstSeq);
-    this.#waitingSeq = [];
-    this.#waitingLsn = [];
-    this.#durableSeq = firstSeq - 1;
+    this.#window = new ReceiveWindow(next);
+    this.#stuck = false;
+    // What came of this boot before, perhaps in an earlier run, counts once the journal has made all durable that it has.
+    this.#waitingSeq = [next - 1];
+    this.#waitingLsn = [this.device.newestLsn];
+    this.#delivered = next - 1;
+    this.#durableSeq = 0;
     this.#note();
   }
 
@@ -215,23 +252,38 @@ export class DeviceLink {
     this.#context.journal.noteDevice(state);
   }
 
-  /** At most a window of frames, for which the journal has headroom. */
-  #drain(counters: LinkCounters): void {
-    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
+  /**
+   * Delivers what is in order, as far as the journal has room: what many devices have set free at once may be more. The
+   * rest stays in the window, unacknowledged, until `onRoom`. Whether there was anything.
+   */
+  #drain(counters: LinkCounters): boolean {
+    let some = false;
+    while (!this.#context.journal.full) {
+      const next = this.#window.take();
+      this.#stuck = next !== undefined;
+      if (next === undefined) return some;
       this.#deliver(next.seq, next.message, counters);
+      some = true;
     }
+    this.#stuck = this.#window.ready > 0;
+    return some;
   }
 
   #deliver(seq: number, message: ReliableMessage, counters: LinkCounters): void {
+    this.#delivered = seq;
     switch (message.type) {
       case 'READINGS':
-        this.#append(seq, message.samples, this.session?.carrier.transport, counters);
+        this.#waitingLsn.push(
+          this.#append(this.#boot, seq, message.samples, this.session?.carrier.transport, counters),
+        );
+        this.#waitingSeq.push(seq);
         return;
-      case 'RESULT':
-        if (message.status === 'unknown') count(counters.rejected, 'result-status-unknown');
-        else if (!this.commands.result(message.id, message.status, message.text))
-          count(counters.rejected, 'result-unexpected');
+      case 'RESULT': {
+        // A later version may have more words; one that we do not know is not "done".
+        const status = message.status === 'unknown' ? 'failed' : message.status;
+        if (!this.commands.result(message.id, status, message.text)) count(counters.rejected, 'result-unexpected');
         break;
+      }
       case 'LOG':
         this.#context.listener.deviceLog(
           this.device,
@@ -247,16 +299,22 @@ export class DeviceLink {
     this.#waitingLsn.push(this.device.newestLsn);
   }
 
-  #append(seq: number, samples: Sample[], transport: Transport | undefined, counters: LinkCounters): void {
+  /** Puts the readings into the journal and returns their lsn. */
+  #append(
+    boot: number,
+    seq: number,
+    samples: Sample[],
+    transport: Transport | undefined,
+    counters: LinkCounters,
+  ): number {
     if (transport !== undefined) this.device.transport = transport;
     this.device.declareByUse(samples);
     const receivedAt = this.#context.wallNow();
-    const lsn = this.#context.journal.append({ device: this.device, boot: this.#boot, seq, receivedAt, samples });
+    const lsn = this.#context.journal.append({ device: this.device, boot, seq, receivedAt, samples });
     if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
     this.device.newestLsn = lsn;
-    this.#waitingSeq.push(seq);
-    this.#waitingLsn.push(lsn);
     counters.readings++;
+    return lsn;
   }
 
   /** Moves `durableSeq` over what has become durable. */
@@ -280,10 +338,11 @@ export class DeviceLink {
 
   #answerReport(): void {
     const reporter = this.#reporter;
-    if (reporter === undefined || this.#durableSeq < reporter.seq) return;
+    if (reporter === undefined || this.#context.journal.durable < reporter.lsn) return;
     this.#reporter = undefined;
     const flags = { schemaWanted: this.device.schema === undefined };
     const ack = encodeMessage({ type: 'ACK', seq: reporter.seq, map: 0, flags }, { sid: 0, seq: 0, down: true });
     reporter.carrier.send(ack);
+    reporter.carrier.letGo();
   }
 }

@@ -44,10 +44,14 @@ export function count(map: Map<string, number>, reason: string, by = 1): void {
 /** Why a session ended; stable words, seen in events. */
 export type SessionEnd =
   | 'bye'
+  /** BYE of a node that will be back: it stays available until its next report is overdue. */
+  | 'sleeping'
   | 'closed'
   | 'connection-lost'
   | 'silent'
   | 'replaced'
+  /** Its connection carries too many sessions. */
+  | 'evicted'
   | 'throttled'
   | 'protocol-error'
   | 'device-error'

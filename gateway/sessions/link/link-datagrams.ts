@@ -89,6 +89,9 @@ class DatagramCarrier implements Carrier {
     return true;
   }
 
+  readonly paused = false;
+  hold(): void {}
+  letGo(): void {}
   acknowledged(): void {}
   pause(): void {}
   attach(_session: LinkSession): void {}

@@ -29,6 +29,7 @@ export class LinkSession {
   #heardAt: number;
   #seq = 0;
   #ended = false;
+  #leaving: SessionEnd | undefined;
   #busyUntil = 0;
   #ping: { token: number; sentAt: number } | undefined;
 
@@ -89,12 +90,24 @@ export class LinkSession {
     this.#ping = undefined;
   }
 
+  /** The device has said BYE: the session ends when its last frames are acknowledged. */
+  leave(why: SessionEnd): void {
+    if (this.link.ackDue || this.link.waiting) this.#leaving = why;
+    else this.end(why);
+  }
+
+  /** Everything that has come is acknowledged. */
+  settled(): void {
+    if (this.#leaving !== undefined) this.end(this.#leaving);
+  }
+
   /** Ends the session, once; the carrier learns of it through the table. */
   end(why: SessionEnd, error?: GatewayError): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#context.timers.cancel(this.#silence);
-    this.#onEnd(this, why, error);
+    // A device that says BYE and closes the connection has said why.
+    this.#onEnd(this, why === 'closed' ? (this.#leaving ?? why) : why, error);
   }
 
   get #keepaliveMs(): number {
@@ -103,6 +116,8 @@ export class LinkSession {
 
   #checkSilence(): void {
     const now = this.#context.now();
+    // Nothing was heard because nobody listened.
+    if (this.carrier.paused) this.#heardAt = now;
     const askAt = this.#heardAt + PING_AFTER_KEEPALIVES * this.#keepaliveMs;
     const deadAt = this.#heardAt + DEAD_AFTER_KEEPALIVES * this.#keepaliveMs;
     if (now >= deadAt) {

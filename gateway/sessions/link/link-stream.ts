@@ -35,6 +35,8 @@ export class LinkStream implements Session, Carrier, Origin {
   /** The decoder may hold items that this turn had no budget for. */
   #undone = false;
   #peerEnded = false;
+  /** Answers due beyond those of the sessions. */
+  #holds = 0;
   #finished = false;
 
   constructor(
@@ -101,6 +103,19 @@ export class LinkStream implements Session, Carrier, Origin {
     return false;
   }
 
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  hold(): void {
+    this.#holds++;
+  }
+
+  letGo(): void {
+    this.#holds--;
+    this.acknowledged();
+  }
+
   acknowledged(): void {
     if (this.#peerEnded && !this.#undone && !this.#finished) this.#endOfInput();
   }
@@ -121,12 +136,14 @@ export class LinkStream implements Session, Carrier, Origin {
   }
 
   #stillPaused(since: number): void {
-    // Unread, a dead peer is not noticed: so being throttled has a deadline of its own.
-    if (this.#host.now() >= since + this.#limits.throttleMs) {
+    // Unread, a dead peer is not noticed: so being throttled has a deadline of its own. A serial line has none, as
+    // opening it again would reset many boards.
+    if (!this.#isLine && this.#host.now() >= since + this.#limits.throttleMs) {
       this.#dead(new GatewayError('BACKPRESSURE_TIMEOUT', this.id));
       return;
     }
     for (const session of this.#sessions) session.sendBusy();
+    if (this.#isLine) return;
     this.#throttle = this.#host.timers.schedule(since + this.#limits.throttleMs, () => this.#stillPaused(since));
   }
 
@@ -134,7 +151,7 @@ export class LinkStream implements Session, Carrier, Origin {
     if (this.#handshake !== undefined) this.#host.timers.cancel(this.#handshake);
     this.#handshake = undefined;
     this.#sessions.push(session);
-    if (this.#sessions.length > MAX_SESSIONS) this.#sessions[0]?.end('replaced');
+    if (this.#sessions.length > MAX_SESSIONS) this.#sessions[0]?.end('evicted');
   }
 
   detach(session: LinkSession, error?: GatewayError): void {
@@ -169,7 +186,8 @@ export class LinkStream implements Session, Carrier, Origin {
   #takeItems(): void {
     this.#undone = false;
     for (let n = 0; n < MAX_ITEMS_PER_TURN; n++) {
-      if (this.#table.isFull(this)) {
+      // Without a session there is nothing to hold back: HELLO is answered whatever happens, and REPORT by BUSY.
+      if (this.#sessions.length > 0 && this.#table.isFull(this)) {
         this.pause(true);
         break;
       }
@@ -192,13 +210,11 @@ export class LinkStream implements Session, Carrier, Origin {
 
   /** The peer has sent FIN and may still listen: it gets its ACKs, then the connection closes. */
   #endOfInput(): void {
-    for (const session of this.#sessions) {
-      if (session.link.ackDue || session.link.waiting) {
-        // `acknowledged` comes back here. Without interest until then: the end of a stream stays ready and would spin.
-        this.#host.setInterest(0);
-        this.#host.setMore(false);
-        return;
-      }
+    if (this.#holds > 0 || this.#sessions.some(({ link }) => link.ackDue || link.waiting)) {
+      // `acknowledged` comes back here. Without interest until then: the end of a stream stays ready and would spin.
+      this.#host.setInterest(0);
+      this.#host.setMore(false);
+      return;
     }
     if (this.#sessions.length > 0) this.#table.carrierGone(this, this.#sessions, 'closed');
     if (this.#isLine) this.#dead(this.#channel.error);
@@ -220,9 +236,12 @@ export class LinkStream implements Session, Carrier, Origin {
     this.#frameTimer ??= this.#host.timers.schedule(this.#partialSince + this.#limits.frameMs, () => {
       this.#frameTimer = undefined;
       if (this.#partialSince === undefined || this.#finished) return;
+      // The rest may have come, and it was not the peer who did not read it.
+      if (this.#paused) this.#partialSince = this.#host.now();
       if (this.#host.now() >= this.#partialSince + this.#limits.frameMs) {
         this.#decoder.expire();
         this.#takeItems();
+        if (!this.#finished) this.#updateInterest();
       } else this.#watchPartialFrame();
     });
   }
@@ -257,6 +276,7 @@ export class LinkStream implements Session, Carrier, Origin {
   #finish(error?: GatewayError): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#table.stopsWaiting(this);
     this.#cancelTimers();
     this.#host.finished(error);
   }

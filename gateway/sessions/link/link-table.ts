@@ -39,6 +39,9 @@ import { BUSY_RETRY_S, LinkSession } from './link-session.ts';
 /** A node that sends REPORTs only counts as offline after this long without one. */
 const REPORT_OVERDUE_MS = 3_600_000;
 
+/** Streams that go on reading in one turn after the way onward was full. */
+const MAX_RESUMED_PER_TURN = 64;
+
 /** Where a frame came from: a stream is its own carrier, a datagram has one once it is needed. */
 export interface Origin {
   /** Whether the frame came over this carrier. */
@@ -55,8 +58,11 @@ export class LinkTable {
   #ackDue: DeviceLink[] = [];
   /** Who has delivered frames that are not durable yet. */
   readonly #waiting = new Set<DeviceLink>();
-  /** Carriers that are not read until the journal has room. */
+  /** Carriers that are not read until the journal has room, and who waits for the longest first. */
   readonly #paused = new Set<Carrier>();
+  /** Those whose turn it is now. */
+  readonly #resumed = new Set<Carrier>();
+  #closed = false;
 
   // One function for all sessions and links: an idle device costs no closures.
   readonly #onSessionEnd = (session: LinkSession, why: SessionEnd, error: GatewayError | undefined): void =>
@@ -80,6 +86,7 @@ export class LinkTable {
   command(deviceId: string, value: Value, ttlS: number, done: CommandDone): void {
     const link = this.#links.get(deviceId);
     if (link === undefined) done('expired', 'the device has not been here since the gateway was started');
+    else if (link.session !== undefined && !link.takesCommands) done('refused', 'the device takes no commands');
     else link.commands.send(value, ttlS, done);
   }
 
@@ -87,13 +94,17 @@ export class LinkTable {
   forget(device: Device): void {
     const link = this.#links.get(device.id);
     if (link === undefined) return;
-    link.forget();
+    link.forget('the device is not known any longer');
     this.#links.delete(device.id);
     this.#waiting.delete(link);
+    const overdue = this.#overdue.get(device.id);
+    if (overdue !== undefined) this.#context.timers.cancel(overdue);
+    this.#overdue.delete(device.id);
   }
 
   /** One frame, checksum not yet verified, without COBS. The view must not change during the call. */
   receive(bytes: Uint8Array, origin: Origin, counters: LinkCounters): void {
+    if (this.#closed) return;
     counters.frames++;
     const decoded = decodeFrame(bytes);
     if (!decoded.ok) {
@@ -116,13 +127,17 @@ export class LinkTable {
 
   /** The last step of a turn: ACKs for all that this turn brought, one for each device. */
   sendAcks(): void {
+    if (this.#paused.size > 0) this.#resume();
     if (this.#ackDue.length === 0) return;
     const due = this.#ackDue;
     this.#ackDue = [];
     for (const link of due) {
       link.sendAck();
       if (link.waiting) this.#waiting.add(link);
-      else this.#waiting.delete(link);
+      else {
+        this.#waiting.delete(link);
+        link.session?.settled();
+      }
     }
   }
 
@@ -136,30 +151,57 @@ export class LinkTable {
    * on. Asked before each frame, so that none is refused that TCP can hold back.
    */
   isFull(carrier: Carrier): boolean {
-    if (!this.#context.journal.full) return false;
-    this.#paused.add(carrier);
-    return true;
+    const { full } = this.#context.journal;
+    if (!full && this.#paused.size === 0) return false;
+    // Who waits already comes first, and keeps its place until it is served.
+    if (full || !this.#resumed.has(carrier)) {
+      this.#paused.add(carrier);
+      return true;
+    }
+    this.#paused.delete(carrier);
+    return false;
   }
 
   /** The journal has room again. */
   onRoom(): void {
-    for (const carrier of this.#paused) carrier.pause(false);
-    this.#paused.clear();
+    for (const link of this.#waiting) link.onRoom();
+    this.#resume();
+  }
+
+  /**
+   * Lets those go on that have waited the longest, some at a turn: if all went on at once, those that happen to be served
+   * first would fill the journal again and again, and the others would starve.
+   */
+  #resume(): void {
+    this.#resumed.clear();
+    if (this.#context.journal.full) return;
+    for (const carrier of this.#paused) {
+      if (this.#resumed.size === MAX_RESUMED_PER_TURN) return;
+      this.#resumed.add(carrier);
+      carrier.pause(false);
+    }
+  }
+
+  /** A carrier that is gone waits for nothing any more. */
+  stopsWaiting(carrier: Carrier): void {
+    this.#paused.delete(carrier);
+    this.#resumed.delete(carrier);
   }
 
   /** Ends every session of a carrier that is gone. */
   carrierGone(carrier: Carrier, sessions: readonly LinkSession[], why: SessionEnd, error?: GatewayError): void {
-    this.#paused.delete(carrier);
+    this.stopsWaiting(carrier);
     for (const session of sessions.slice()) session.end(why, error);
   }
 
-  /** Says goodbye to everybody. */
+  /** Says goodbye to everybody; what still comes is not looked at. */
   close(): void {
+    this.#closed = true;
     for (const session of this.#sessions.values()) {
       session.send({ type: 'BYE', reason: 'restarting' });
       session.end('shutdown');
     }
-    for (const link of this.#links.values()) link.forget();
+    for (const link of this.#links.values()) link.forget('the gateway stops');
     for (const timer of this.#overdue.values()) this.#context.timers.cancel(timer);
   }
 
@@ -168,7 +210,7 @@ export class LinkTable {
   #sessionlessFrame(frame: LinkFrame, origin: Origin, counters: LinkCounters): void {
     const decoded = decodeBody(frame);
     if (!decoded.ok) {
-      this.#malformed(decoded, origin, counters);
+      this.#malformed(decoded, frame, origin, counters);
       return;
     }
     const message = decoded.message;
@@ -179,6 +221,10 @@ export class LinkTable {
       case 'REPORT':
         this.#report(message, frame.seq, origin.carrier(), counters);
         return;
+      case 'ERROR':
+        // An answer to it would be answered in turn.
+        count(counters.rejected, 'wrong-place');
+        return;
       default:
         this.#refuse(origin, frame, 'unknown_session', counters);
     }
@@ -187,7 +233,7 @@ export class LinkTable {
   #hello(hello: MessageOf<'HELLO'>, carrier: Carrier, counters: LinkCounters): void {
     if (hello.minVersion > LINK_VERSION || hello.maxVersion < LINK_VERSION) {
       count(counters.rejected, 'unsupported-version');
-      sendError(carrier, 0, 'unsupported_version', 0, `this gateway speaks version ${LINK_VERSION}`);
+      sendError(carrier, 0, 'unsupported_version', 0, `version ${LINK_VERSION} only`);
       carrier.release();
       return;
     }
@@ -197,29 +243,34 @@ export class LinkTable {
       sendError(carrier, 0, 'busy', 60, 'too many devices');
       return;
     }
+    link.clock = new DeviceClock(hello.uptime, this.#context.now());
     const old = link.session;
     if (old !== undefined && isRepetition(hello, old, carrier)) {
       this.#welcome(old);
       return;
     }
-    if (old !== undefined) {
-      // On the same carrier the device has started anew and knows nothing of the old session.
-      if (old.carrier !== carrier) sendError(old.carrier, old.sid, 'replaced', 0, '');
-      old.end('replaced');
-    }
     link.schemaCrc = hello.schemaCrc;
-    link.clock = new DeviceClock(hello.uptime, this.#context.now());
-    link.begin(hello.boot === 0 ? this.#newBoot(link) : hello.boot, hello.firstSeq, counters);
+    link.takesCommands = hello.capabilities.commands;
+    link.begin(hello.boot === 0 ? link.newBoot() : hello.boot, hello.firstSeq, counters);
     const { maxFrame } = hello;
     const session = new LinkSession(this.#context, this.#newSid(), link, carrier, maxFrame, this.#onSessionEnd);
     link.session = session;
     this.#sessions.set(session.sid, session);
     carrier.attach(session);
+    // Not before the new one stands: a connection closes with its last session.
+    if (old !== undefined) this.#replace(old, carrier);
     link.device.transport = carrier.transport;
     this.#seen(link.device);
     this.#welcome(session);
+    if (session.ended) return;
     this.#setOnline(link.device, carrier.id);
     link.resumeCommands();
+  }
+
+  #replace(old: LinkSession, carrier: Carrier): void {
+    // On the same connection the device has started anew and knows nothing of the old session.
+    if (!old.carrier.same(carrier)) old.send({ type: 'ERROR', code: 'replaced', retryAfter: 0, text: '' });
+    old.end('replaced');
   }
 
   #welcome(session: LinkSession): void {
@@ -298,7 +349,7 @@ export class LinkTable {
         session.pong(message.token);
         return;
       case 'BYE':
-        session.end('bye');
+        session.leave(message.reason === 'sleeping' ? 'sleeping' : 'bye');
         return;
       case 'ERROR':
         this.#deviceError(session, message);
@@ -352,9 +403,11 @@ export class LinkTable {
     );
   }
 
-  #malformed(failure: BodyFailure, origin: Origin, counters: LinkCounters): void {
+  #malformed(failure: BodyFailure, frame: LinkFrame, origin: Origin, counters: LinkCounters): void {
     count(counters.rejected, failure.code);
-    sendError(origin.carrier(), 0, failure.code === 'unknown-message' ? 'unsupported_type' : 'malformed', 0, '');
+    const isUnknown = failure.code === 'unknown-message';
+    if (isUnknown && !frame.critical) return;
+    sendError(origin.carrier(), 0, isUnknown ? 'unsupported_type' : 'malformed', 0, '');
   }
 
   #bodyRejected(session: LinkSession, failure: BodyFailure, frame: LinkFrame, counters: LinkCounters): void {
@@ -374,11 +427,13 @@ export class LinkTable {
   }
 
   #protocolError(session: LinkSession, code: LinkErrorCode, text: string): void {
-    session.send({ type: 'ERROR', code, retryAfter: 0, text });
+    // A device that takes small frames only is told the code at least.
+    const told = session.send({ type: 'ERROR', code, retryAfter: 0, text });
+    if (!told) session.send({ type: 'ERROR', code, retryAfter: 0, text: '' });
     session.end('protocol-error');
   }
 
-  /** The answer is never longer than what it answers: nobody can use us to flood a third party. */
+  /** The answer is hardly longer than the shortest frame: nobody gains by using us to flood a third party. */
   #refuse(origin: Origin, frame: LinkFrame, code: LinkErrorCode, counters: LinkCounters): void {
     count(counters.rejected, code.replaceAll('_', '-'));
     sendError(origin.carrier(), frame.sid, code, 0, '');
@@ -404,11 +459,6 @@ export class LinkTable {
     }
   }
 
-  /** For a device without a clock or random numbers: higher than any boot of it that we know, also after our restart. */
-  #newBoot(link: DeviceLink): number {
-    return Math.max(link.boot + 1, Math.floor(this.#context.wallNow() / 1_000)) >>> 0;
-  }
-
   #seen(device: RegisteredDevice): void {
     device.lastSeen = this.#context.wallNow();
   }
@@ -428,13 +478,11 @@ export class LinkTable {
   #sessionEnded(session: LinkSession, why: SessionEnd, error: GatewayError | undefined): void {
     this.#sessions.delete(session.sid);
     const { link, carrier } = session;
-    // What this turn brought is still acknowledged before the connection goes.
-    if (link.session === session && link.ackDue) link.sendAck();
     if (link.session === session) link.session = undefined;
     carrier.detach(session, error);
     if (link.session !== undefined || why === 'replaced') return;
     // A node that says BYE and goes on with REPORTs is not gone.
-    if (why === 'bye' && carrier.transport === 'udp') this.#armOverdue(link);
+    if (why === 'sleeping') this.#armOverdue(link);
     else this.#setOffline(link.device, why);
   }
 
@@ -477,7 +525,8 @@ export class LinkTable {
 /** The same HELLO once more, because our WELCOME was lost or slow. */
 function isRepetition(hello: MessageOf<'HELLO'>, session: LinkSession, carrier: Carrier): boolean {
   const sameBoot = hello.boot === 0 || hello.boot === session.link.boot;
-  return !session.used && session.carrier.same(carrier) && sameBoot;
+  const sameSchema = hello.schemaCrc === session.link.schemaCrc;
+  return !session.used && session.carrier.same(carrier) && sameBoot && sameSchema;
 }
 
 function sendError(carrier: Carrier, sid: number, code: LinkErrorCode, retryAfter: number, text: string): void {

@@ -8,13 +8,9 @@ import { ServiceDatagrams } from './service-datagrams.ts';
 import type { DatagramService } from './service-datagrams.ts';
 import { ServiceStream } from './service-stream.ts';
 import type { ServiceStreamOptions, StreamService } from './service-stream.ts';
+import type { ServiceName } from './service-names.ts';
 import { timeDatagram, timeStream } from './time.ts';
 import { upperDatagram, upperStream } from './upper.ts';
-
-/** As the configuration names them. */
-export const SERVICES = ['echo', 'upper', 'greet', 'discard', 'time'] as const;
-
-export type ServiceName = (typeof SERVICES)[number];
 
 interface Service {
   readonly stream: (peer: string) => StreamService;

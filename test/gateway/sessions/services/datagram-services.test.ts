@@ -1,8 +1,8 @@
 /** The services on a datagram socket in memory, with senders that no real socket lets a test have. */
 import { describe, expect, test } from 'vitest';
 import type { ServiceDatagrams } from '../../../../gateway/sessions/services/service-datagrams.ts';
-import { SERVICES, serveDatagrams } from '../../../../gateway/sessions/services/services.ts';
-import type { ServiceName } from '../../../../gateway/sessions/services/services.ts';
+import { serveDatagrams } from '../../../../gateway/sessions/services/services.ts';
+import { SERVICES, type ServiceName } from '../../../../gateway/sessions/services/service-names.ts';
 import { GatewayError } from '../../../../gateway/errors.ts';
 import { MemoryDatagrams, Stage } from './memory-channel.ts';
 

@@ -7,7 +7,7 @@ import type { AddressInfo, NetConnectOpts, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ServiceName } from '../../../../gateway/sessions/services/services.ts';
+import type { ServiceName } from '../../../../gateway/sessions/services/service-names.ts';
 import { TcpClientSource } from '../../../../gateway/sources/tcp-client.ts';
 import { TcpServerSource } from '../../../../gateway/sources/tcp-server.ts';
 import { UdpSource } from '../../../../gateway/sources/udp.ts';

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { HEAD_MS, MAX_HEAD_BYTES, SNIFF_MS } from '../../../../gateway/sessions/services/http-courtesy.ts';
 import { IDLE_MS } from '../../../../gateway/sessions/services/service-stream.ts';
 import type { ServiceStream } from '../../../../gateway/sessions/services/service-stream.ts';
-import { SERVICES, serveStream } from '../../../../gateway/sessions/services/services.ts';
-import type { ServiceName } from '../../../../gateway/sessions/services/services.ts';
+import { serveStream } from '../../../../gateway/sessions/services/services.ts';
+import { SERVICES, type ServiceName } from '../../../../gateway/sessions/services/service-names.ts';
 import { READ, WRITE } from '../../../../gateway/sources/source.ts';
 import { MemoryStream, Stage } from './memory-channel.ts';
 
