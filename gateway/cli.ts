@@ -2,7 +2,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { WireForm } from '../protocol/index.ts';
 import type { CheckOptions } from './commands/check.ts';
+import type { ChosenOptions, DeadLetterOptions } from './commands/deadletter.ts';
 import type { ConfigOptions } from './commands/read-config.ts';
+import type { StatusOptions } from './commands/status.ts';
 import { EXIT } from './exit-codes.ts';
 import { VERSION } from './version.ts';
 
@@ -58,6 +60,47 @@ function buildProgram(done: (exit: number) => void): Command {
       done(await check(options));
     });
 
+  command(program, 'status', 'ask the running gateway how it is', 'status --watch')
+    .option(...CONFIG)
+    .option('--json', 'print what it says as JSON')
+    .option('--watch', 'ask again every two seconds')
+    .action(async (options: StatusOptions) => {
+      const { status } = await import('./commands/status.ts');
+      done(await status(options));
+    });
+
+  const deadletter = command(
+    program,
+    'deadletter',
+    'look after readings that the broker has refused',
+    'deadletter retry --all',
+  );
+  command(deadletter, 'list', 'list them, the oldest first', 'deadletter list')
+    .option(...CONFIG)
+    .option('--json', 'print them as JSON, with what would be published')
+    .action(async (options: DeadLetterOptions) => {
+      const { listDeadLetters } = await import('./commands/deadletter.ts');
+      done(await listDeadLetters(options));
+    });
+  command(deadletter, 'retry', 'publish them again; what the broker takes is removed', 'deadletter retry --all')
+    .argument('[id...]', 'which ones')
+    .option('--all', 'all of them')
+    .option(...CONFIG)
+    .option('--json', 'print the outcome as JSON')
+    .action(async (ids: string[], options: ChosenOptions) => {
+      const { retryDeadLetters } = await import('./commands/deadletter.ts');
+      done(await retryDeadLetters(ids, options));
+    });
+  command(deadletter, 'drop', 'delete them for good', 'deadletter drop a1b2c3d4e5f60718-4-17')
+    .argument('[id...]', 'which ones')
+    .option('--all', 'all of them')
+    .option(...CONFIG)
+    .option('--json', 'print the outcome as JSON')
+    .action(async (ids: string[], options: ChosenOptions) => {
+      const { dropDeadLetters } = await import('./commands/deadletter.ts');
+      done(await dropDeadLetters(ids, options));
+    });
+
   command(
     program,
     'schema',
@@ -104,11 +147,12 @@ function buildProgram(done: (exit: number) => void): Command {
   return program;
 }
 
-function command(program: Command, name: string, description: string, example: string): Command {
-  return program
+function command(parent: Command, name: string, description: string, example: string): Command {
+  const path = parent.parent === null ? name : `${parent.name()} ${name}`;
+  return parent
     .command(name)
     .description(description)
-    .showHelpAfterError(`"bytes2mqtt ${name} --help" shows what there is.`)
+    .showHelpAfterError(`"bytes2mqtt ${path} --help" shows what there is.`)
     .addHelpText('after', `\nExample:\n  $ bytes2mqtt ${example}\n${EXIT_CODES}`);
 }
 

@@ -9,19 +9,19 @@
  * ```
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Acceptor, type SessionFactory } from './acceptor.ts';
 import { Announcer } from './announcer.ts';
-import type { Config, MqttConfig, SourceConfig } from './config/schema.ts';
+import type { Config, SourceConfig } from './config/schema.ts';
 import type { Transport } from './devices/device.ts';
 import { DeviceRegistry } from './devices/registry.ts';
-import { MemoryJournal } from './journal/memory-journal.ts';
+import { openJournalOf } from './journal-of.ts';
 import { type Log, type LogLevel, rateLimited } from './log.ts';
 import { Loop } from './loop.ts';
 import { teeLog } from './mqtt/bridge-log.ts';
-import type { MqttConnectionOptions } from './mqtt/connection.ts';
 import { startEmbeddedBroker } from './mqtt/embedded-broker.ts';
+import { connectionOptions } from './mqtt/connection-options.ts';
 import { createMqttService, type MqttService } from './mqtt/mqtt-service.ts';
 import { createLinkCounters, type LinkContext } from './sessions/link/link-context.ts';
 import { LinkDatagrams } from './sessions/link/link-datagrams.ts';
@@ -32,6 +32,7 @@ import type { Source } from './sources/source.ts';
 import { sourceOf, whereIs } from './sources/source-of.ts';
 import { VERSION } from './version.ts';
 import * as view from './view.ts';
+import { CHECK_MS, WallClock } from './wall-clock.ts';
 
 /** A command that a device does not answer is given up after this. */
 const COMMAND_TTL_S = 30;
@@ -39,6 +40,8 @@ const COMMAND_TTL_S = 30;
 const DRAIN_MS = 2_000;
 /** Counts of suppressed log lines are told this often. */
 const LOG_FLUSH_MS = 60_000;
+/** The command line may delete dead letters while the gateway runs: they are counted anew this often. */
+const COUNT_LETTERS_MS = 10_000;
 
 /** A silent serial line is not closed: opening it again would reset many boards. */
 const QUIET_LINE = { idleMs: Number.POSITIVE_INFINITY };
@@ -65,19 +68,33 @@ export interface RunningGateway {
 
 /**
  * Starts everything and comes back when every source has been tried once. A source or broker that is not there is
- * told, tried again, and stops nothing else.
+ * told, tried again, and stops nothing else. Rejects with a GatewayError when the folder of the journal cannot be used.
  */
 export async function startGateway(
   config: Config,
   plainLog: Log,
   options: GatewayOptions = {},
 ): Promise<RunningGateway> {
-  const startedAt = Date.now();
   const loop = new Loop();
+  const wall = new WallClock({
+    system: () => Date.now(),
+    monotonic: () => performance.now(),
+    sinceBoot: () => uptime() * 1_000,
+    onStep: (byMs) => {
+      log.warn({ byMs }, 'the clock of this machine was set; what comes now is dated by the new time');
+      mqtt.bridge.event('clock_set', { by_ms: byMs });
+    },
+  });
+  const startedAt = performance.now();
   const log = teeLog(plainLog, (level, message, fields) => mqtt.bridge.log(level, message, fields));
   const limited = rateLimited(log, () => performance.now());
   const registry = new DeviceRegistry(aliasesOf(config), config.limits.devices);
-  const journal = new MemoryJournal({ maxRecords: config.journal.maxRecords });
+  const { journal, deadLetters } = await openJournalOf(
+    config,
+    registry,
+    plainLog,
+    rateLimited(plainLog, () => performance.now()),
+  );
   const counters = {
     tcp: createLinkCounters(),
     udp: createLinkCounters(),
@@ -88,12 +105,17 @@ export async function startGateway(
   const embedded = config.mqtt.url === undefined ? await startEmbeddedBroker() : undefined;
   if (embedded !== undefined) tellOfEmbeddedBroker(plainLog, embedded.port);
   const mqtt: MqttService = createMqttService({
-    connection: connectionOptions(config.mqtt, embedded?.url),
+    connection: {
+      ...connectionOptions(config.mqtt, embedded?.url),
+      clientId: config.mqtt.clientId ?? `bytes2mqtt-${randomBytes(4).toString('hex')}`,
+    },
     base: config.mqtt.base,
     qos: config.mqtt.qos,
     journal,
+    replayRate: config.delivery.replayRate,
+    ...(deadLetters !== undefined && { deadLetters }),
     log,
-    now: () => Date.now(),
+    now: () => wall.now(),
     monotonicNow: () => performance.now(),
     devices: () => registry,
     deviceByAlias: (alias) => registry.byAlias(alias),
@@ -117,7 +139,8 @@ export async function startGateway(
     journal,
     timers: loop.timers,
     now: () => loop.now(),
-    wallNow: () => Date.now(),
+    // Of the same moment as `now`: so nothing but the offset stands between the two.
+    wallNow: () => wall.at(loop.now()),
     randomU32: () => randomInt(2 ** 32),
     limits: config.limits,
     counters,
@@ -134,7 +157,10 @@ export async function startGateway(
     links,
     counters,
     journal,
+    durability: config.journal.durability,
+    deadLetters,
     mqtt,
+    wall,
     turns: () => loop.turns,
   };
 
@@ -165,21 +191,25 @@ export async function startGateway(
     return source;
   });
 
-  await journal.open();
   mqtt.start();
   const loopEnded = loop.run();
   await Promise.all(sources.map((source) => source.open()));
-  const flushTimer = setInterval(() => limited.flush(), LOG_FLUSH_MS);
-  flushTimer.unref();
+  const timers = [
+    setInterval(() => limited.flush(), LOG_FLUSH_MS),
+    setInterval(() => wall.check(), CHECK_MS),
+    setInterval(() => void deadLetters?.look().catch(() => undefined), COUNT_LETTERS_MS),
+  ];
+  for (const timer of timers) timer.unref();
 
   async function close(): Promise<void> {
-    clearInterval(flushTimer);
+    for (const timer of timers) clearInterval(timer);
     // First the goodbyes, while there is something to say them on.
     links.close();
     await acceptor.close();
     loop.wakeup();
     const giveUpAt = performance.now() + DRAIN_MS;
-    while (mqtt.connection.connected && journal.stats.depth > 0 && performance.now() < giveUpAt) await pause(10);
+    while (mqtt.connection.connected && journal.accepted < journal.durable && performance.now() < giveUpAt)
+      await pause(10);
     await mqtt.close();
     await embedded?.close();
     loop.stop();
@@ -225,22 +255,6 @@ function sessionFactory(
 
 function aliasesOf(config: Config): Map<string, string> {
   return new Map(Array.from(config.devices, ([id, { alias }]) => [id, alias ?? id]));
-}
-
-function connectionOptions(mqtt: MqttConfig, embeddedUrl: string | undefined): Omit<MqttConnectionOptions, 'will'> {
-  const { username, password, ca, cert, key } = mqtt;
-  return {
-    url: mqtt.url ?? embeddedUrl ?? '',
-    clientId: mqtt.clientId ?? `bytes2mqtt-${randomBytes(4).toString('hex')}`,
-    keepaliveS: mqtt.keepaliveS,
-    rejectUnauthorized: mqtt.verify,
-    ...(embeddedUrl !== undefined && { version: '3.1.1' as const }),
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(ca !== undefined && { ca: readFileSync(ca) }),
-    ...(cert !== undefined && { cert: readFileSync(cert) }),
-    ...(key !== undefined && { key: readFileSync(key) }),
-  };
 }
 
 function tellOfEmbeddedBroker(log: Log, port: number): void {

@@ -1,23 +1,32 @@
 /** What the gateway shows of itself: the JSON of bridge/info, bridge/health and the bridge's answers. */
+import { performance } from 'node:perf_hooks';
 import type { Acceptor, SourceEntry } from './acceptor.ts';
 import type { Device } from './devices/device.ts';
 import type { DeviceRegistry } from './devices/registry.ts';
+import type { Durability } from './config/schema.ts';
 import type { Journal } from './journal/journal.ts';
+import type { DeadLetters } from './mqtt/dead-letters.ts';
 import type { MqttService } from './mqtt/mqtt-service.ts';
 import type { LinkContext, LinkCounters } from './sessions/link/link-context.ts';
 import type { LinkTable } from './sessions/link/link-table.ts';
+import type { WallClock } from './wall-clock.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** The parts that are looked at. */
 export interface ViewedParts {
   readonly version: string;
+  /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly acceptor: Acceptor;
   readonly registry: DeviceRegistry;
   readonly links: LinkTable;
   readonly counters: LinkContext['counters'];
   readonly journal: Journal;
+  readonly durability: Durability;
+  /** Undefined when nothing is kept on disk. */
+  readonly deadLetters: DeadLetters | undefined;
+  readonly wall: WallClock;
   readonly mqtt: MqttService;
   readonly turns: () => number;
 }
@@ -28,7 +37,7 @@ export function info(parts: ViewedParts): Json {
   return {
     version,
     node: process.version,
-    started_at: startedAt,
+    started_at: parts.wall.at(startedAt),
     mqtt: { broker: mqtt.connection.where, version: mqtt.connection.version, base: mqtt.topics.base },
     sources: parts.acceptor.entries.map(({ source, where, speaks }) => ({
       id: source.id,
@@ -49,12 +58,12 @@ export function info(parts: ViewedParts): Json {
 
 /** Counters: what changes all the time. Bytes, milliseconds and counts since the start. */
 export function health(parts: ViewedParts): Json {
-  const { acceptor, registry, journal, mqtt, startedAt } = parts;
+  const { acceptor, registry, mqtt, startedAt } = parts;
   const { rss } = process.memoryUsage();
   const cpu = process.cpuUsage();
   const online = Array.from(registry).filter((device) => device.online).length;
   return {
-    uptime_s: Math.round((Date.now() - startedAt) / 1_000),
+    uptime_s: Math.round((performance.now() - startedAt) / 1_000),
     memory_bytes: rss,
     cpu_ms: Math.round((cpu.user + cpu.system) / 1_000),
     turns: parts.turns(),
@@ -62,13 +71,28 @@ export function health(parts: ViewedParts): Json {
     connections: acceptor.connections,
     link: Object.fromEntries(Object.entries(parts.counters).map(([name, counters]) => [name, countersOf(counters)])),
     sources: Object.fromEntries(acceptor.entries.map((entry) => [entry.source.id, sourceHealth(acceptor, entry)])),
-    journal: journal.stats,
+    journal: journalHealth(parts),
     mqtt: {
       connected: mqtt.connection.connected,
       ...mqtt.connection.stats,
       ...mqtt.publisher.stats,
+      backlog: mqtt.publisher.backlog,
+      setAside: mqtt.publisher.setAside,
+      retried: mqtt.publisher.retried,
       commands: mqtt.commands.stats,
     },
+  };
+}
+
+function journalHealth({ journal, durability, deadLetters, mqtt, wall }: ViewedParts): Json {
+  const { oldestAt, ...stats } = journal.stats;
+  return {
+    id: journal.id,
+    durability,
+    ...stats,
+    oldest_age_ms: oldestAt === undefined ? undefined : Math.max(0, wall.now() - oldestAt),
+    watermark: mqtt.watermark.stats,
+    dead_letters: deadLetters && { count: deadLetters.count, dropped: deadLetters.dropped },
   };
 }
 

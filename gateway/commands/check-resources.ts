@@ -3,9 +3,10 @@
  * What the gateway would retry by itself (broker, outgoing connections) is a warning, the rest is a problem.
  */
 import { createSocket } from 'node:dgram';
-import { close, constants, lstatSync, open } from 'node:fs';
+import { close, constants, lstatSync, mkdtempSync, open, rmdirSync, statSync } from 'node:fs';
 import { connect, createServer, isIPv6 } from 'node:net';
 import type { Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { formatAddress } from '../config/address.ts';
 import type { LoadedConfig } from '../config/load.ts';
@@ -56,7 +57,33 @@ export async function checkResources(loaded: LoadedConfig): Promise<ResourceRepo
     const detail = `${error?.message.slice('mqtt.url: '.length)} The gateway would start and go on trying`;
     tell(warnings, ['mqtt', 'url'], error && new GatewayError(code, 'mqtt.url', detail), mqtt.url);
   }
+  if (loaded.config.journal.durability !== 'memory') {
+    const { dir } = loaded.config.journal;
+    tell(problems, ['journal', 'dir'], tryFolder('journal.dir', dir), dir);
+  }
   return { problems, warnings };
+}
+
+/** Whether files can be made in the folder, or the folder itself where it is to be; nothing is left behind. */
+function tryFolder(id: string, dir: string): GatewayError | undefined {
+  let folder = dir;
+  try {
+    if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false) {
+      return new GatewayError('IO_ERROR', id, `${dir} is there and is not a folder; name another, or move it`);
+    }
+    while (statSync(folder, { throwIfNoEntry: false }) === undefined) folder = dirname(folder);
+    const probe = mkdtempSync(join(folder, '.bytes2mqtt-check-'));
+    rmdirSync(probe);
+    return undefined;
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    const code = errno === 'EACCES' || errno === 'EPERM' ? 'PERMISSION_DENIED' : 'IO_ERROR';
+    const where = folder === dir ? dir : `${dir}: ${folder}`;
+    const advice = 'choose another with journal.dir, or let the user of the gateway write there';
+    return new GatewayError(code, id, `${where} cannot be written (${errno ?? 'unknown reason'}); ${advice}`, {
+      cause,
+    });
+  }
 }
 
 function trySource(source: SourceConfig): Promise<GatewayError | undefined> {

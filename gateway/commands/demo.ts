@@ -6,6 +6,9 @@
  * ```
  */
 import { randomInt } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { type FleetSummary, startFleet } from '../demo/fleet-process.ts';
@@ -46,7 +49,8 @@ const SETTLE_MS = 5_000;
 export async function runDemo(options: DemoOptions): Promise<ExitCode> {
   const cable = ptyProgram() === undefined ? undefined : await openPtyPair();
   const log = createLog({ level: 'warn', pretty: isPretty('auto') });
-  const gateway = await startGateway(demoConfig(cable), log);
+  const folder = mkdtempSync(join(tmpdir(), 'bytes2mqtt-demo-'));
+  const gateway = await startGateway(demoConfig(cable, folder), log);
   const subscriber = await Subscriber.connect(`mqtt://${gateway.broker}`, gateway.base);
   const screen = new Screen(() => subscriber.devices.values());
   subscriber.onReading = (device) => screen.reading(device);
@@ -70,6 +74,7 @@ export async function runDemo(options: DemoOptions): Promise<ExitCode> {
   await subscriber.close();
   await gateway.close();
   await cable?.close();
+  rmSync(folder, { recursive: true, force: true });
 
   if (summary === undefined) {
     printOut('The simulated devices ended without a summary: run "device-sim run" by itself to see why.');
@@ -81,9 +86,10 @@ export async function runDemo(options: DemoOptions): Promise<ExitCode> {
   return isComplete(summary) ? EXIT.ok : EXIT.failed;
 }
 
-/** As a file would say it, on ports that are free. */
-function demoConfig(cable: PtyPair | undefined): Config {
+/** As a file would say it, on ports that are free. The journal is a real one, in a folder that goes with the demo. */
+function demoConfig(cable: PtyPair | undefined, folder: string): Config {
   const env = {
+    BYTES2MQTT_JOURNAL_DIR: folder,
     BYTES2MQTT_SOURCES_0_TCP: '127.0.0.1:0',
     BYTES2MQTT_SOURCES_1_UDP: '127.0.0.1:0',
     ...(cable !== undefined && { BYTES2MQTT_SOURCES_2_SERIAL: cable.a }),

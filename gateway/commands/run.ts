@@ -2,6 +2,7 @@
 import { formatProblem } from '../config/problem.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { GatewayError } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
 import { createLog, isPretty } from '../log.ts';
 import type { Log } from '../log.ts';
@@ -32,7 +33,12 @@ export async function run(options: ConfigOptions): Promise<ExitCode> {
 
   // Asked for before the start, so that a signal during it is not lost.
   const stop = stopSignal(log);
-  const gateway = await startGateway(config, log, { setLogLevel: (level) => log.setLevel(level) });
+  const gateway = await startGateway(config, log, { setLogLevel: (level) => log.setLevel(level) }).catch((error) => {
+    if (!(error instanceof GatewayError)) throw error;
+    log.error({ code: error.code, err: error }, 'the gateway cannot start');
+    return undefined;
+  });
+  if (gateway === undefined) return EXIT.failed;
   const signal = await stop;
   log.info({ signal }, 'stopping');
   await gateway.close();

@@ -3,10 +3,19 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatAddress, overlaps, parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import type { Environment } from './env.ts';
 import type { Path } from './keys.ts';
 import type { Finding } from './problem.ts';
 import { formatPath } from './keys.ts';
-import type { Config, DeviceConfig, FileConfig, FileSource, MqttConfig, SourceConfig } from './schema.ts';
+import type {
+  Config,
+  DeviceConfig,
+  FileConfig,
+  FileSource,
+  JournalConfig,
+  MqttConfig,
+  SourceConfig,
+} from './schema.ts';
 
 export interface Built {
   readonly config: Config;
@@ -15,7 +24,7 @@ export interface Built {
 }
 
 /** @param folder what relative paths in the file begin at */
-export function buildConfig(file: FileConfig, folder: string): Built {
+export function buildConfig(file: FileConfig, folder: string, env: Environment): Built {
   const problems: Finding[] = [];
   const warnings: Finding[] = [];
   const config: Config = {
@@ -33,7 +42,8 @@ export function buildConfig(file: FileConfig, folder: string): Built {
       readBudget: file.limits.read_budget,
       throttleMs: milliseconds(file.limits.throttle_s),
     },
-    journal: { maxRecords: file.journal.max_records },
+    journal: buildJournal(file.journal, folder, env),
+    delivery: { replayRate: file.delivery.replay_rate },
     log: file.log,
   };
   return { config, problems, warnings };
@@ -41,6 +51,22 @@ export function buildConfig(file: FileConfig, folder: string): Built {
 
 function milliseconds(seconds: number): number {
   return Math.round(seconds * 1000);
+}
+
+const DATA_FOLDER = 'bytes2mqtt-data';
+
+function buildJournal(journal: FileConfig['journal'], folder: string, env: Environment): JournalConfig {
+  // systemd names the folders of StateDirectory= here, separated by colons.
+  const [stateFolder = ''] = (env['STATE_DIRECTORY'] ?? '').split(':');
+  return {
+    durability: journal.durability,
+    dir: resolve(folder, journal.dir ?? (stateFolder === '' ? DATA_FOLDER : stateFolder)),
+    syncIntervalMs: journal.sync_interval_ms,
+    maxBytes: journal.max_bytes,
+    minFreeBytes: journal.min_free_bytes,
+    holdMs: milliseconds(journal.hold_s),
+    maxRecords: journal.max_records,
+  };
 }
 
 // -------------------------------------------------------------------------------------------------------------- mqtt

@@ -99,7 +99,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const told = new Set(secrets.map((finding) => formatPath(finding.path)));
   const faults = validation.ok ? [] : validation.findings.filter((finding) => !told.has(formatPath(finding.path)));
   const early = [...secrets, ...faults];
-  const built = validation.ok ? buildConfig(validation.config, folder) : undefined;
+  const built = validation.ok ? buildConfig(validation.config, folder, options.env) : undefined;
   const problems = [...environment, ...[...early, ...(built?.problems ?? [])].map(problem)];
   const warnings = [...(built?.warnings ?? []).map((finding) => problem(finding)), ...unknown];
   if (built === undefined || problems.length > 0) return { ok: false, problems: inOrder(problems), warnings };

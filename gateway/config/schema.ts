@@ -19,6 +19,10 @@ import { parseAddress } from './address.ts';
 export const SOURCE_KINDS = ['tcp', 'udp', 'unix', 'serial', 'connect'] as const;
 export type SourceKind = (typeof SOURCE_KINDS)[number];
 
+export const DURABILITIES = ['power', 'process', 'memory'] as const;
+/** What an acknowledged reading survives: a power cut, the death of the process only, or neither. */
+export type Durability = (typeof DURABILITIES)[number];
+
 export const PARITIES = ['none', 'even', 'odd'] as const;
 export type Parity = (typeof PARITIES)[number];
 
@@ -32,6 +36,7 @@ export interface Config {
   readonly devices: ReadonlyMap<string, DeviceConfig>;
   readonly limits: LimitsConfig;
   readonly journal: JournalConfig;
+  readonly delivery: DeliveryConfig;
   readonly log: LogConfig;
 }
 
@@ -134,7 +139,20 @@ export interface LimitsConfig {
 }
 
 export interface JournalConfig {
+  readonly durability: Durability;
+  /** Absolute. */
+  readonly dir: string;
+  readonly syncIntervalMs: number;
+  readonly maxBytes: number;
+  readonly minFreeBytes: number;
+  readonly holdMs: number;
+  /** Without a disk only. */
   readonly maxRecords: number;
+}
+
+export interface DeliveryConfig {
+  /** Messages of the backlog a second. */
+  readonly replayRate: number;
 }
 
 export interface LogConfig {
@@ -315,12 +333,59 @@ const limits = z.strictObject({
 });
 
 const journal = z.strictObject({
+  durability: z
+    .enum(DURABILITIES)
+    .default('power')
+    .describe(
+      'What a reading survives once its device has the acknowledgement: power (synced to the disk: a power cut), process (written: the death of the gateway, not of the machine) or memory (neither; nothing is written).',
+    ),
+  dir: text()
+    .optional()
+    .describe(
+      'Folder of the journal and of the dead letters; made if need be. Default: the folder that systemd gives (STATE_DIRECTORY), else bytes2mqtt-data beside the configuration file.',
+    ),
+  sync_interval_ms: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(200)
+    .describe(
+      'At most one sync in this time; devices wait so long for their acknowledgements when there is much to do. Less wears an SD card more.',
+    ),
+  max_bytes: z
+    .int()
+    .min(33_554_432)
+    .max(1_099_511_627_776)
+    .default(1_073_741_824)
+    .describe('Bytes that the journal may take on the disk; when it is full, devices are told to wait.'),
+  min_free_bytes: z
+    .int()
+    .min(0)
+    .max(1_099_511_627_776)
+    .default(67_108_864)
+    .describe('Bytes of the file system that the journal leaves free.'),
+  hold_s: seconds(604_800)
+    .default(600)
+    .describe(
+      'How long readings are kept after the broker has taken them, for a broker that comes back without its newest. Longer than the broker takes to write what it has (autosave_interval of mosquitto).',
+    ),
   max_records: z
     .int()
     .min(32)
     .max(10_000_000)
     .default(50_000)
-    .describe('Frames of readings kept in memory while the broker is away; then devices are told to wait.'),
+    .describe(
+      'With durability memory: frames of readings kept while the broker is away; then devices are told to wait.',
+    ),
+});
+
+const delivery = z.strictObject({
+  replay_rate: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(5_000)
+    .describe('Readings a second at which a backlog is published, beside the live ones.'),
 });
 
 const log = z.strictObject({
@@ -360,7 +425,10 @@ export const fileSchema = z.strictObject({
       'What is known about devices beforehand, by device id (16 hex digits). Devices not named here are welcome too.',
     ),
   limits: limits.prefault({}).describe('What peers may take of the gateway.'),
-  journal: journal.prefault({}).describe('The journal between a device and the broker.'),
+  journal: journal
+    .prefault({})
+    .describe('The journal between a device and the broker: what is acknowledged is in it until the broker has it.'),
+  delivery: delivery.prefault({}).describe('How readings are published.'),
   log: log.prefault({}).describe('The log, on stderr.'),
 });
 

@@ -48,8 +48,11 @@ sources:
 #   connections_per_address: 64
 #   keepalive_s: 30
 
+# What a device has been acknowledged is kept here until the broker has it, also over a power cut.
 # journal:
-#   max_records: 50000              # frames of readings kept in memory while the broker is away
+#   dir: /var/lib/bytes2mqtt        # default: bytes2mqtt-data beside this file
+#   durability: power               # process: survives the end of the gateway only; memory: nothing is written
+#   max_bytes: 1073741824
 
 log:
   level: info                       # debug, info, warn, error, fatal, silent

@@ -105,6 +105,12 @@ export class BatchOutbox implements Outbox {
     return room;
   }
 
+  capacity(qos: Qos): number {
+    const limits = this.#limits;
+    if (limits === undefined) return 0;
+    return qos === 1 && limits.maxQos === 1 ? limits.window : QOS_0_WINDOW;
+  }
+
   send(topic: EncodedTopic, payload: string, qos: Qos, token: number, retain: boolean): void {
     const limits = this.#limits;
     if (limits === undefined) throw new TypeError('send without room');

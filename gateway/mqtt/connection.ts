@@ -14,7 +14,7 @@ import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { type IClientOptions, type IConnackPacket, MqttClient } from 'mqtt';
 import { GatewayError } from '../errors.ts';
-import { BatchOutbox, MAX_WINDOW } from './batch-outbox.ts';
+import { BatchOutbox, type BrokerLimits, MAX_WINDOW } from './batch-outbox.ts';
 import { type BrokerAddress, type BrokerTlsOptions, openBrokerSocket, parseBrokerUrl } from './broker-socket.ts';
 import { createBrokerStream } from './broker-stream.ts';
 import { ControlMessageIds } from './control-message-ids.ts';
@@ -52,6 +52,17 @@ export type MqttState = 'closed' | 'connecting' | 'connected' | 'waiting';
 export interface Connected {
   readonly version: MqttVersion;
   readonly sessionPresent: boolean;
+  /** Whether it keeps retained messages. */
+  readonly retainAvailable: boolean;
+}
+
+export interface PublishOptions {
+  readonly qos?: Qos;
+  readonly retain?: boolean;
+  /** Of a retained message: false when it is not to be sent again after a connect. Default true. */
+  readonly keep?: boolean;
+  /** The broker's answer: 0 or a reason code. Not called when the connection is lost before. */
+  readonly done?: (reasonCode: number) => void;
 }
 
 /** Incoming messages beyond this are dropped and counted; commands and requests are far below. */
@@ -80,6 +91,9 @@ export class MqttConnection {
   onMessage: ((topic: string, payload: Buffer, retain: boolean) => void) | undefined;
   /** The broker has refused a control message or a subscription. */
   onRefused: ((topic: string, reasonCode: number) => void) | undefined;
+
+  /** Called after `onConnected`; readings wait until it resolves. It must, also when the connection is lost meanwhile. */
+  prepare: ((connected: Connected) => Promise<void>) | undefined;
 
   /** For the publisher. */
   readonly outbox: Outbox;
@@ -162,15 +176,20 @@ export class MqttConnection {
    * Sends a message that is not a reading. A retained one is kept and sent (again) after each connect, the newest of
    * each topic; another one is dropped and counted while there is no connection.
    */
-  publish(topic: string, payload: string, options: { qos?: Qos; retain?: boolean } = {}): void {
-    const { retain = false, qos = retain ? 1 : 0 } = options;
-    this.#control.publish({ topic, payload, qos, retain });
+  publish(topic: string, payload: string, options: PublishOptions = {}): void {
+    const { retain = false, qos = retain ? 1 : 0, keep, done } = options;
+    this.#control.publish({ topic, payload, qos, retain, keep, done });
   }
 
   /** Subscribes with QoS 0, now and after each connect, until `unsubscribe`. */
   subscribe(filter: string): void {
     this.#filters.add(filter);
     if (this.connected) this.#subscribe(filter);
+  }
+
+  /** Subscribes with QoS 0 in the present connection only; `done` learns whether the broker allows it. */
+  subscribeOnce(filter: string, done: (allowed: boolean) => void): void {
+    this.#subscribe(filter, done);
   }
 
   unsubscribe(filter: string): void {
@@ -306,15 +325,21 @@ export class MqttConnection {
         ),
       Math.max(1, controlWindow),
     );
-    this.onConnected?.({ version: this.#version, sessionPresent: connack.sessionPresent });
-    if (attempt.over) return;
-    this.#outbox.attach(attempt.socket, {
+    const connected = { version: this.#version, sessionPresent: connack.sessionPresent, retainAvailable };
+    this.onConnected?.(connected);
+    const limits = {
       mqtt5: this.#version === '5',
       window: receiveMaximum - controlWindow,
       maxPacketBytes,
       maxQos,
       retainAvailable,
-    });
+    };
+    void this.#attachWhenPrepared(attempt, connected, limits);
+  }
+
+  async #attachWhenPrepared(attempt: Attempt, connected: Connected, limits: BrokerLimits): Promise<void> {
+    if (this.prepare !== undefined && !attempt.over) await this.prepare(connected);
+    if (!attempt.over) this.#outbox.attach(attempt.socket, limits);
   }
 
   #transmit(
@@ -326,22 +351,25 @@ export class MqttConnection {
     // 16 bytes cover the headers. MQTT.js would wait forever for the answer to a packet that is too large.
     if (Buffer.byteLength(topic) + Buffer.byteLength(payload) + 16 > how.maxPacketBytes) {
       how.done();
+      message.done?.(0x95);
       this.onRefused?.(topic, 0x95);
       return;
     }
     attempt.client.publish(topic, payload, { qos: how.qos, retain }, (error) => {
       const reasonCode = reasonOf(error);
       if (reasonCode !== undefined && !attempt.over) this.onRefused?.(topic, reasonCode);
+      if (!attempt.over && (reasonCode !== undefined || !(error instanceof Error))) message.done?.(reasonCode ?? 0);
       how.done();
     });
   }
 
-  #subscribe(filter: string): void {
+  #subscribe(filter: string, done?: (allowed: boolean) => void): void {
     const attempt = this.#attempt;
     // Retained messages come with each subscription (rh 0), and each message says whether it is one (rap).
     attempt?.client.subscribe(filter, { qos: 0 }, (error) => {
       const reasonCode = reasonOf(error);
       if (reasonCode !== undefined && !attempt.over) this.onRefused?.(filter, reasonCode);
+      if (!attempt.over) done?.(!(error instanceof Error));
     });
   }
 

@@ -10,6 +10,10 @@ export interface ControlMessage {
   readonly payload: string;
   readonly qos: Qos;
   readonly retain: boolean;
+  /** False: a retained message that is not sent again by itself after a connect. */
+  readonly keep?: boolean | undefined;
+  /** What the broker has said to it: 0 or a reason code. Not called when the connection is lost before. */
+  readonly done?: ((reasonCode: number) => void) | undefined;
 }
 
 /** Hands a message to MQTT.js; `done` is called when it is acknowledged (QoS 1) or written (QoS 0), or not at all. */
@@ -37,7 +41,7 @@ export class ControlQueue {
   }
 
   publish(message: ControlMessage): void {
-    if (message.retain) {
+    if (message.retain && message.keep !== false) {
       if (!this.#retained.has(message.topic) && this.#retained.size >= MAX_RETAINED) {
         this.dropped++;
         return;

@@ -3,6 +3,8 @@
  *
  * ```
  *   journal ─→ Publisher ─→ outbox ┐
+ *                  └─→ DeadLetters │
+ *              Watermark ←───────→ │
  *              Bridge ──────────→  ├─ MqttConnection ─→ broker
  *   device ←── Commands ←────────  │
  *              Requests ←────────→ ┘
@@ -10,16 +12,18 @@
  */
 import type { Device } from '../devices/device.ts';
 import { GatewayError } from '../errors.ts';
-import type { Journal, JournalRecord } from '../journal/journal.ts';
+import type { Journal } from '../journal/journal.ts';
 import { type Log, rateLimited } from '../log.ts';
 import type { Value } from '../../protocol/index.ts';
 import { Bridge } from './bridge.ts';
 import { Commands } from './commands.ts';
 import { MqttConnection, type MqttConnectionOptions } from './connection.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import type { Qos } from './outbox.ts';
-import { Publisher } from './publisher.ts';
+import { Publisher, type Refusal } from './publisher.ts';
 import { type GatewayView, Requests, standardRequests } from './requests.ts';
 import { Topics } from './topics.ts';
+import { Watermark } from './watermark.ts';
 
 export interface MqttServiceOptions {
   /** The last will is added here. */
@@ -29,6 +33,10 @@ export interface MqttServiceOptions {
   readonly qos: Qos;
   readonly retainState?: (device: Device) => boolean;
   readonly journal: Journal;
+  /** Messages of the backlog a second. */
+  readonly replayRate?: number;
+  /** Where refused readings are kept; without it they are given up. */
+  readonly deadLetters?: DeadLetters;
   readonly log: Log;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -44,11 +52,12 @@ export interface MqttServiceOptions {
 export interface MqttService {
   readonly connection: MqttConnection;
   readonly publisher: Publisher;
+  readonly watermark: Watermark;
   readonly bridge: Bridge;
   readonly commands: Commands;
   readonly requests: Requests;
   readonly topics: Topics;
-  /** Begins to connect; what is published before is sent when the broker is there. */
+  /** Begins to connect, once the journal is open; what is published before is sent when the broker is there. */
   start(): void;
   /** Says offline for the devices and the bridge, and closes. */
   close(): Promise<void>;
@@ -56,7 +65,7 @@ export interface MqttService {
 
 /** `journal.onDurable` is left to the caller, who acknowledges to the devices and then calls `publisher.pump()`. */
 export function createMqttService(options: MqttServiceOptions): MqttService {
-  const { journal, log, now, view } = options;
+  const { journal, log, now, view, deadLetters } = options;
   const topics = new Topics(options.base);
   const limited = rateLimited(log, options.monotonicNow);
   const connection = new MqttConnection({
@@ -68,9 +77,17 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     outbox: connection.outbox,
     topics,
     qos: options.qos,
-    now,
+    now: options.monotonicNow,
+    ...(options.replayRate !== undefined && { replayRate: options.replayRate }),
     ...(options.retainState !== undefined && { retainState: options.retainState }),
-    onRefused: (record, reasonCode) => publishRefused(record, reasonCode),
+    bury,
+  });
+  const watermark = new Watermark({
+    connection,
+    topic: topics.bridgeWatermark,
+    journal,
+    accepted: () => publisher.accepted,
+    now,
   });
   const bridge = new Bridge({
     connection,
@@ -84,15 +101,26 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
   const commands = new Commands({ connection, topics, deviceByAlias, send });
   const requests = new Requests({ connection, topics, handlers: standardRequests(view, now), log });
 
-  function publishRefused({ device, boot, seq }: JournalRecord, reasonCode: number): void {
+  async function bury({ record, reasonCode, messages }: Refusal): Promise<void> {
+    const { device, boot, seq, receivedAt } = record;
     const reason = hexCode(reasonCode);
     const fields = { device: device.alias, boot, seq, reason };
+    if (deadLetters !== undefined) {
+      const letter = { id: `${device.id}-${boot}-${seq}`, device: device.alias, receivedAt, refusedAt: now(), reason };
+      try {
+        await deadLetters.add({ ...letter, messages });
+      } catch (error) {
+        limited.error('dead-letter', { ...fields, err: error }, 'a dead letter could not be written; tried again');
+        throw error;
+      }
+    }
     bridge.event('publish_refused', fields);
     const error = new GatewayError('PUBLISH_REFUSED', topics.state(device.alias), `the broker said ${reason}`);
+    const fate = deadLetters === undefined ? 'they are given up' : 'see them with: bytes2mqtt deadletter list';
     limited.warn(
       `PUBLISH_REFUSED ${device.id}`,
       { ...fields, err: error },
-      'the broker has refused readings of a device',
+      `the broker has refused readings of a device; ${fate}`,
     );
   }
 
@@ -111,6 +139,9 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
       case 'availability':
         bridge.availabilityFound(incoming.device, payload.toString('utf8'), retain);
         break;
+      case 'watermark':
+        watermark.received(payload);
+        break;
       case undefined:
         break;
     }
@@ -120,6 +151,19 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
   connection.onConnected = ({ version }) => {
     log.info({ broker: connection.where, version }, 'connected to the broker');
     bridge.connected();
+  };
+  connection.prepare = async (connected) => {
+    const attempt = connection.stats.connects;
+    const memory = await watermark.read(connected);
+    // Another connection may stand by now, which has asked for itself.
+    if (!connection.connected || connection.stats.connects !== attempt) return;
+    publisher.begin(memory);
+    const { found } = watermark.stats;
+    const replayed = publisher.backlog;
+    if (found === 'lower' || found === 'forgotten') {
+      log.info({ found, backlog: replayed }, 'the broker has not all that it had accepted; it gets it again');
+    }
+    watermark.write();
   };
   connection.onDisconnected = (error) => {
     limited.warn(
@@ -136,19 +180,24 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
   return {
     connection,
     publisher,
+    watermark,
     bridge,
     commands,
     requests,
     topics,
     start: () => {
+      publisher.open();
       bridge.start();
+      watermark.start();
       connection.start();
     },
     close: async () => {
       bridge.close();
       publisher.pump();
+      watermark.close();
       await connection.close();
       publisher.close();
+      await deadLetters?.close();
       limited.flush(true);
     },
   };

@@ -16,6 +16,8 @@ export const REASON_PACKET_TOO_LARGE = 0x95;
 export interface Outbox {
   /** How many messages of this QoS `send` takes now; 0 while there is no connection. */
   room(qos: Qos): number;
+  /** How many messages of this QoS it takes when nothing is in flight; 0 while there is no connection. */
+  capacity(qos: Qos): number;
   /**
    * Takes one message; call it only while there is room. `token` comes back in `onAck`: a number of the caller's that
    * need not be unique.

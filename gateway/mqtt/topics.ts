@@ -2,7 +2,7 @@
  * The topics of the gateway (pure). Everything below one base:
  *
  * ```
- *   <base>/bridge/state | info | health | event | log
+ *   <base>/bridge/state | info | health | event | log | watermark
  *   <base>/bridge/request/<name>  →  <base>/bridge/response/<name>
  *   <base>/<device>                         state, newest values only
  *   <base>/<device>/availability | history | event | log
@@ -95,6 +95,7 @@ export type IncomingTopic =
   /** One plain value. */
   | { readonly kind: 'set-channel'; readonly device: string; readonly channel: string }
   | { readonly kind: 'request'; readonly name: string }
+  | { readonly kind: 'watermark' }
   | { readonly kind: 'availability'; readonly device: string };
 
 /** All topic names under one base. */
@@ -105,6 +106,7 @@ export class Topics {
   readonly bridgeHealth: string;
   readonly bridgeEvent: string;
   readonly bridgeLog: string;
+  readonly bridgeWatermark: string;
   /** What the gateway listens to. */
   readonly subscriptions: readonly string[];
   /** Retained availability of all devices, read once after connecting. */
@@ -122,6 +124,7 @@ export class Topics {
     this.bridgeHealth = `${base}/bridge/health`;
     this.bridgeEvent = `${base}/bridge/event`;
     this.bridgeLog = `${base}/bridge/log`;
+    this.bridgeWatermark = `${base}/bridge/watermark`;
     this.subscriptions = [`${base}/+/set`, `${base}/+/set/+`, `${base}/bridge/request/+`];
     this.allAvailability = `${base}/+/availability`;
   }
@@ -160,6 +163,7 @@ export class Topics {
     const [device, verb, last, ...rest] = topic.slice(this.#prefix.length).split('/', 4);
     if (device === undefined || verb === undefined || rest.length > 0) return undefined;
     if (device === RESERVED_DEVICE_ALIAS) {
+      if (verb === 'watermark' && last === undefined) return { kind: 'watermark' };
       return verb === 'request' && last !== undefined && ALIAS.test(last) ? { kind: 'request', name: last } : undefined;
     }
     if (!ALIAS.test(device)) return undefined;

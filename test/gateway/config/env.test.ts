@@ -23,6 +23,7 @@ const SAMPLES: Record<string, string> = {
   'sources.*.name': 'here',
   'sources.*.mode': '0600',
   'devices.*.alias': 'lamp',
+  'journal.dir': 'data',
 };
 
 function sampleOf(key: Key): string {

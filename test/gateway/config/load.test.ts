@@ -1,5 +1,5 @@
 import { symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../gateway/config/load.ts';
 import { formatProblem } from '../../../gateway/config/problem.ts';
@@ -38,7 +38,8 @@ function problemsOf(...args: Parameters<typeof loadText>): string[] {
 
 describe('a right configuration', () => {
   it('without a file is the defaults, on the loopback address', () => {
-    const loaded = loadConfig({ env: {}, cwd: configFolder() });
+    const cwd = configFolder();
+    const loaded = loadConfig({ env: {}, cwd });
     if (!loaded.ok) throw new Error('defaults must be valid');
     expect(loaded.file).toBeUndefined();
     expect(loaded.config).toEqual({
@@ -78,7 +79,16 @@ describe('a right configuration', () => {
         readBudget: 4096,
         throttleMs: 60_000,
       },
-      journal: { maxRecords: 50_000 },
+      journal: {
+        durability: 'power',
+        dir: join(cwd, 'bytes2mqtt-data'),
+        syncIntervalMs: 200,
+        maxBytes: 1_073_741_824,
+        minFreeBytes: 67_108_864,
+        holdMs: 600_000,
+        maxRecords: 50_000,
+      },
+      delivery: { replayRate: 5_000 },
       log: { level: 'info', format: 'auto' },
     });
   });
@@ -90,8 +100,20 @@ describe('a right configuration', () => {
     },
   );
 
+  it.each([
+    ['', {}, 'bytes2mqtt-data'],
+    ['journal: { dir: data/j }', { STATE_DIRECTORY: '/var/lib/a' }, 'data/j'],
+    ['', { STATE_DIRECTORY: '/var/lib/a:/var/lib/b' }, '/var/lib/a'],
+    ['', { STATE_DIRECTORY: '', BYTES2MQTT_JOURNAL_DIR: '/x' }, '/x'],
+  ])('has its journal beside the file, or where systemd says: %j %j', (text, env, wanted) => {
+    const folder = configFolder({ 'bytes2mqtt.yaml': text });
+    const loaded = loadConfig({ env, cwd: folder });
+    expect(loaded.ok && loaded.config.journal.dir).toBe(resolve(folder, wanted));
+  });
+
   it('is what init writes, with nothing but the defaults in it', () => {
-    expect(configOf(STARTER)).toEqual(configOf(''));
+    const env = { STATE_DIRECTORY: '/var/lib/x' };
+    expect(configOf(STARTER, env)).toEqual(configOf('', env));
   });
 
   it('stays right when every line that is commented out is taken', () => {

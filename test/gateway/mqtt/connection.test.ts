@@ -109,7 +109,7 @@ describe.skipIf(lacks('mosquitto'))('MqttConnection with mosquitto', () => {
       const broker = await mosquitto({ config: ['max_inflight_messages 0', 'max_queued_messages 0'] });
       const sub = await subscriber(broker.url);
       const watched = new Watched({ url: broker.url, version });
-      expect(await watched.start()).toEqual({ version, sessionPresent: false });
+      expect(await watched.start()).toEqual({ version, sessionPresent: false, retainAvailable: true });
       const { connection } = watched;
       const count = 20_000;
       let next = 0;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryJournal } from '../../../gateway/journal/memory-journal.ts';
-import type { JournalRecord } from '../../../gateway/journal/journal.ts';
 import type { EncodedTopic, Outbox, Qos } from '../../../gateway/mqtt/outbox.ts';
-import { Publisher } from '../../../gateway/mqtt/publisher.ts';
+import { type BrokerMemory, Publisher, type Refusal } from '../../../gateway/mqtt/publisher.ts';
 import { Topics } from '../../../gateway/mqtt/topics.ts';
 import { channel, record, sample, testDevice, type TestDevice, value } from './fixtures.ts';
 
@@ -20,6 +19,10 @@ class TestOutbox implements Outbox {
     return this.window - this.inFlight.length;
   }
 
+  capacity(_qos: Qos): number {
+    return this.window;
+  }
+
   send(topic: EncodedTopic, payload: string, _qos: Qos, token: number, retain: boolean): void {
     if (this.room(1) <= 0) throw new Error('sent without room');
     this.sent.push({ topic: topic.name, json: JSON.parse(payload) as Record<string, unknown>, token, retain });
@@ -35,9 +38,10 @@ class TestOutbox implements Outbox {
     this.onRoom?.();
   }
 
-  reset(): void {
-    this.inFlight = [];
-    this.onReset?.();
+  /** The answer to one message, wherever it stands. */
+  answer(token: number, reasonCode: number): void {
+    this.inFlight.splice(this.inFlight.indexOf(token), 1);
+    this.onAck?.(token, reasonCode);
     this.onRoom?.();
   }
 
@@ -49,18 +53,45 @@ class TestOutbox implements Outbox {
   }
 }
 
-function setUp(more: { retainState?: () => boolean; onRefused?: (r: JournalRecord, code: number) => void } = {}) {
-  const journal = new MemoryJournal({ maxRecords: 10_000 });
+interface More {
+  readonly retainState?: () => boolean;
+  readonly replayRate?: number;
+  readonly maxHeld?: number;
+}
+
+function setUp({ maxHeld = 0, ...more }: More = {}) {
+  const journal = new MemoryJournal({ maxRecords: 1_000_000, maxHeld });
   const outbox = new TestOutbox();
   const clock = { now: 100_000 };
-  const publisher = new Publisher({ journal, outbox, topics: new Topics('b'), now: () => clock.now, ...more });
+  const buried: { refusal: Refusal; done: () => void; fail: () => void }[] = [];
+  const publisher = new Publisher({
+    journal,
+    outbox,
+    topics: new Topics('b'),
+    now: () => clock.now,
+    bury: (refusal) =>
+      new Promise((done, reject) => buried.push({ refusal, done, fail: () => reject(new Error('disk full')) })),
+    ...more,
+  });
+  publisher.open();
+  publisher.begin('unknown');
   journal.onDurable = () => publisher.pump();
+  /** The connection is lost and stands again. */
+  const reconnect = (memory: BrokerMemory = 'unknown'): void => {
+    outbox.inFlight = [];
+    outbox.onReset?.();
+    publisher.begin(memory);
+    outbox.onRoom?.();
+  };
   const append = (device: TestDevice, seq: number, times: readonly number[], receivedAt = clock.now): void => {
     const samples = times.map((time) => sample(time, value(1, 'u32', time)));
     device.newestLsn = journal.append(record(device, seq, samples, { receivedAt }))!;
   };
-  return { journal, outbox, clock, publisher, append, device: testDevice([channel(1, 'a'), channel(2, 'b')]) };
+  const device = testDevice([channel(1, 'a'), channel(2, 'b')]);
+  return { journal, outbox, clock, publisher, append, reconnect, buried, device };
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe('Publisher', () => {
   it('sends in journal order once durable, in one flush, and releases what was accepted', () => {
@@ -71,7 +102,7 @@ describe('Publisher', () => {
     expect(outbox.take()).toEqual(['greenhouse 1', 'greenhouse 2', 'greenhouse 3']);
     expect(outbox.flushes).toBe(1);
     outbox.ack(2);
-    expect(journal.head).toBe(3);
+    expect(journal.accepted).toBe(2);
     outbox.ack();
     expect(journal.stats.depth).toBe(0);
     expect(publisher.stats).toMatchObject({ published: 3, publishedBy: { tcp: 3 }, refused: 0, resent: 0 });
@@ -98,14 +129,14 @@ describe('Publisher', () => {
     // More samples than room: the rest follows.
     expect(outbox.take()).toEqual(['greenhouse/history 1-0', 'greenhouse/history 1-1']);
     outbox.ack();
-    expect(journal.head).toBe(1);
+    expect(journal.accepted).toBe(0);
     expect(outbox.sent[0]).toMatchObject({ topic: 'b/greenhouse', json: { a: 99_000, ts: 99_000 } });
     outbox.ack();
-    expect(journal.head).toBe(2);
+    expect(journal.accepted).toBe(1);
   });
 
   it('sends what was not accepted again after a reset, with the same id, topic and values', () => {
-    const { journal, outbox, append, device, publisher } = setUp();
+    const { journal, outbox, append, device, publisher, reconnect } = setUp();
     append(device, 1, [100_001]);
     append(device, 2, [100_002]);
     append(device, 3, [90_000]);
@@ -119,9 +150,9 @@ describe('Publisher', () => {
       'b/greenhouse',
     ]);
     outbox.ack(1);
-    outbox.reset();
+    reconnect();
     expect(outbox.sent.splice(0)).toEqual(first.slice(1));
-    outbox.reset();
+    reconnect();
     expect(outbox.sent).toEqual(first.slice(1));
     outbox.ack();
     expect(journal.stats.depth).toBe(0);
@@ -129,15 +160,15 @@ describe('Publisher', () => {
   });
 
   it('sends a record whole again when only a part was accepted', () => {
-    const { journal, outbox, append, device } = setUp();
+    const { journal, outbox, append, device, reconnect } = setUp();
     append(device, 1, [97_000, 98_000]);
     journal.commit();
     outbox.ack(1);
     outbox.take();
-    outbox.reset();
+    reconnect();
     expect(outbox.take()).toEqual(['greenhouse/history 1-0', 'greenhouse 1']);
     outbox.ack();
-    expect(journal.head).toBe(2);
+    expect(journal.accepted).toBe(1);
   });
 
   it('sends a backlog to history, the newest as state', () => {
@@ -187,21 +218,6 @@ describe('Publisher', () => {
       [9, 2],
       [3, 2],
     ]);
-  });
-
-  it('gives up what the broker refuses, and tells', () => {
-    const refused: [number, number][] = [];
-    const { journal, outbox, append, device, publisher } = setUp({
-      onRefused: ({ seq }, code) => refused.push([seq, code]),
-      retainState: () => true,
-    });
-    append(device, 1, [100_001]);
-    journal.commit();
-    expect(outbox.sent[0]?.retain).toBe(true);
-    outbox.ack(1, 0x87);
-    expect(refused).toEqual([[1, 0x87]]);
-    expect(journal.head).toBe(2);
-    expect(publisher.stats).toMatchObject({ published: 0, refused: 1 });
   });
 
   it('counts no subscriber as accepted', () => {
