@@ -173,7 +173,7 @@ export class DeviceLink {
     if (place === 'duplicate') counters.duplicates++;
     else if (place === 'hold') counters.held++;
     // The place of a GAP may be taken by the very frame that it replaces; what lies before is lost all the same.
-    if (message.type === 'GAP' && (missing > 0 || place !== 'duplicate')) {
+    if (message.type === 'GAP' && message.lost > 0 && (missing > 0 || place !== 'duplicate')) {
       this.#context.listener.lost(this.device, message.lost);
     }
     this.#drain(counters);

@@ -54,7 +54,7 @@ export class LinkStream implements Session, Carrier, Origin {
     this.#limits = limits;
     this.#counters = counters;
     if (!this.#isLine) {
-      this.#handshake = host.timers.schedule(host.now() + limits.handshakeMs, () => this.#handshakeOver());
+      this.#awaitHandshake();
     }
   }
 
@@ -161,7 +161,7 @@ export class LinkStream implements Session, Carrier, Origin {
   }
 
   release(): void {
-    if (!this.#isLine) this.#shutDown();
+    if (!this.#isLine && this.#sessions.length === 0) this.#shutDown();
   }
 
   // --- reading -----------------------------------------------------------------------------------------------------
@@ -248,8 +248,18 @@ export class LinkStream implements Session, Carrier, Origin {
 
   // --- ending ------------------------------------------------------------------------------------------------------
 
+  #awaitHandshake(): void {
+    const { timers } = this.#host;
+    this.#handshake = timers.schedule(this.#host.now() + this.#limits.handshakeMs, () => this.#handshakeOver());
+  }
+
   #handshakeOver(): void {
     this.#handshake = undefined;
+    // The ACK of a REPORT is still to come.
+    if (this.#holds > 0) {
+      this.#awaitHandshake();
+      return;
+    }
     const seconds = this.#limits.handshakeMs / 1_000;
     this.#shutDown(new GatewayError('HANDSHAKE_TIMEOUT', this.id, `no session within ${seconds} s`));
   }

@@ -108,7 +108,7 @@ export class LinkTable {
     counters.frames++;
     const decoded = decodeFrame(bytes);
     if (!decoded.ok) {
-      this.#rejectFrame(decoded, origin, counters);
+      this.#rejectFrame(bytes, decoded, origin, counters);
       return;
     }
     const frame = decoded.frame;
@@ -390,11 +390,11 @@ export class LinkTable {
 
   // --- what is not accepted ----------------------------------------------------------------------------------------
 
-  #rejectFrame(failure: FrameFailure, origin: Origin, counters: LinkCounters): void {
+  #rejectFrame(bytes: Uint8Array, failure: FrameFailure, origin: Origin, counters: LinkCounters): void {
     count(counters.rejected, failure.code);
-    if (failure.code === 'bad-version') {
-      sendError(origin.carrier(), 0, 'unsupported_version', 0, '');
-    }
+    const isDown = ((bytes[0] ?? 0) & 4) !== 0;
+    // Not to one that looks like a gateway itself: two of different versions could go on answering each other.
+    if (failure.code === 'bad-version' && !isDown) sendError(origin.carrier(), 0, 'unsupported_version', 0, '');
     const id = origin.carrier().id;
     this.#context.log.debug(
       `frame ${failure.code}`,
