@@ -1,6 +1,6 @@
 /** The command line of `device-sim`. */
 import { randomInt } from 'node:crypto';
-import { Command, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import {
   DEFAULT_PORT,
   collectFaults,
@@ -50,16 +50,35 @@ Examples:
   $ device-sim run --serial /dev/ttyUSB0 --models thermometer --devices 1
   $ device-sim run --udp localhost --devices 100 --fault drop=0.1 --fault reorder=0.1 --count 50 --json
 
-The exit status is 1 when readings were left unacknowledged at the end.`;
+Exit codes: 0 ok, 1 readings were left unacknowledged at the end, 2 wrong usage.`;
 
-/** The program; `stop` is aborted when the user has had enough. */
-export function program(output: RunOutput, stop: AbortSignal): Command {
+/** Of a command line, or of what it asks for, that cannot be. */
+const EXIT_USAGE = 2;
+
+/**
+ * Runs a command line without its first two words; resolves with the exit code. `stop` is aborted when the user has had
+ * enough.
+ */
+export async function runCli(args: readonly string[], output: RunOutput, stop: AbortSignal): Promise<number> {
+  let exit = 0;
+  try {
+    await buildProgram(output, stop, (code) => (exit = code)).parseAsync(args, { from: 'user' });
+    return exit;
+  } catch (error) {
+    // Commander has already said what is wrong; for --help its code is 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    throw error;
+  }
+}
+
+function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number) => void): Command {
   const program = new Command('device-sim')
     .description(
       'Simulated devices that speak the bytes2mqtt link protocol: a fleet that behaves, and one that does not.',
     )
     .addHelpText('after', '\nExample:\n  $ device-sim run --devices 10 --rate 1 --for 30')
-    .showHelpAfterError('(device-sim run --help shows the options and examples)');
+    .showHelpAfterError('(device-sim run --help shows the options and examples)')
+    .exitOverride();
 
   program
     .command('run')
@@ -105,7 +124,7 @@ export function program(output: RunOutput, stop: AbortSignal): Command {
           output,
           stop,
         );
-        if (missing(summary) > 0) process.exitCode = 1;
+        done(missing(summary) > 0 ? 1 : 0);
       } catch (error) {
         // More devices than the links take, or an ack log that cannot be written: the user's to change.
         if (!(error instanceof RangeError || (error instanceof Error && 'code' in error))) throw error;

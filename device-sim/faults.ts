@@ -87,6 +87,7 @@ export class FaultInjector implements Transport {
       onDrain: () => {
         if (this.ready && !this.#silent) events.onDrain();
       },
+      onLoss: (code) => events.onLoss(code),
       onClosed: (cause) => {
         this.#closed = true;
         this.#forget();

@@ -66,6 +66,7 @@ export class Fleet {
   readonly #scheduler = new Scheduler();
   readonly #done: Promise<void>;
   #commands = 0;
+  #lastTrouble: string | undefined;
   #left: number;
 
   /** Prepares the devices; nothing is opened yet. RangeError when the links cannot take that many devices. */
@@ -101,7 +102,10 @@ export class Fleet {
             this.#commands += 1;
             options.onCommand?.(device, command, status);
           },
-          onTrouble: (_device, code) => this.troubles.set(code, (this.troubles.get(code) ?? 0) + 1),
+          onTrouble: (_device, code) => {
+            this.troubles.set(code, (this.troubles.get(code) ?? 0) + 1);
+            this.#lastTrouble = code;
+          },
           onGone: () => {
             this.#left -= 1;
             if (this.#left === 0) allGone();
@@ -116,6 +120,11 @@ export class Fleet {
   /** Commands executed. */
   get commands(): number {
     return this.#commands;
+  }
+
+  /** The code of the latest trouble. */
+  get lastTrouble(): string | undefined {
+    return this.#lastTrouble;
   }
 
   start(): void {

@@ -24,6 +24,8 @@ export interface FrameChannelEvents {
   /** Bytes that were no frame, with the reason of the decoder or of the frame check. */
   onBadFrame(code: string): void;
   onDrain(): void;
+  /** A datagram was lost, for a reason that the system tells. */
+  onLoss(code: string): void;
   onClosed(cause: Error | undefined): void;
 }
 
@@ -47,6 +49,9 @@ export class FrameChannel {
       onBytes: (bytes) => this.#received(bytes),
       onDrain: () => {
         if (!this.#over) this.#events.onDrain();
+      },
+      onLoss: (code) => {
+        if (!this.#over) this.#events.onLoss(code);
       },
       onClosed: (cause) => {
         if (!this.#over) this.#events.onClosed(cause);

@@ -182,6 +182,7 @@ export class LinkClient {
       },
       onBadFrame: (code) => this.#events.onTrouble(code),
       onDrain: () => this.#events.onChange(),
+      onLoss: (code) => this.#events.onTrouble(code),
       onClosed: (cause) => {
         this.#channel = undefined;
         if (this.#state === 'leaving') this.#gone();

@@ -90,7 +90,8 @@ function describe({ channel, value }: { channel: number; value: unknown }): stri
 function progressLine(fleet: Fleet): string {
   const { sent, acknowledged } = total(fleet.summary());
   const up = fleet.devices.filter(({ state }) => state === 'running' || state === 'asleep').length;
-  return `${up} of ${fleet.devices.length} devices connected, ${sent} readings, ${acknowledged} acknowledged`;
+  const why = up === 0 && fleet.lastTrouble !== undefined ? ` (${fleet.lastTrouble})` : '';
+  return `${up} of ${fleet.devices.length} devices connected${why}, ${sent} readings, ${acknowledged} acknowledged`;
 }
 
 /** Resolves after `seconds` (never when undefined) or when `stop` is aborted. */

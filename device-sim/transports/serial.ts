@@ -58,7 +58,7 @@ export class SerialLine implements Transport {
     port.on('close', (error: Error | null) => this.#ended(error ?? undefined));
     port.open((error) => {
       if (error !== null) {
-        this.#ended(error);
+        this.#ended(Object.assign(error, { code: openErrorCode(error.message) }));
         return;
       }
       treatNoBytesAsHangUp(port.port);
@@ -100,6 +100,14 @@ export class SerialLine implements Transport {
     if (this.#port?.isOpen === true) this.#port.close(() => undefined);
     events.onClosed(cause);
   }
+}
+
+/** The binding tells in words why a device cannot be opened. */
+function openErrorCode(message: string): string {
+  if (/no such file/i.test(message)) return 'ENOENT';
+  if (/permission denied/i.test(message)) return 'EACCES';
+  if (/cannot lock port|busy/i.test(message)) return 'EBUSY';
+  return 'open-failed';
 }
 
 /** Replaces the read of an open port by one that reports 0 bytes as a lost line. Other platforms' bindings are left alone. */

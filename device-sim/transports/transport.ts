@@ -17,6 +17,8 @@ export interface TransportEvents {
   onBytes(bytes: Uint8Array): void;
   /** `ready` has become true again. */
   onDrain(): void;
+  /** Something sent was lost, and the system says why, e.g. ECONNREFUSED; the connection stands. Only datagrams tell. */
+  onLoss(code: string): void;
   /** The connection is gone, for the reason given; undefined after an orderly end. Nothing comes after it. */
   onClosed(cause: Error | undefined): void;
 }

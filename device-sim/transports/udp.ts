@@ -32,17 +32,22 @@ class UdpSocket implements Transport {
     const socket = createSocket(isIPv6(this.#host) ? 'udp6' : 'udp4');
     this.#socket = socket;
     socket.on('message', (bytes) => events.onBytes(bytes));
-    socket.on('error', (error) => {
-      // Nobody listens there (ICMP port unreachable): for a datagram that is a loss like any other.
-      if (this.#open) return;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.#open) {
+        // Nobody listens there (ICMP port unreachable): for a datagram that is a loss like any other.
+        events.onLoss(error.code ?? 'datagram-lost');
+        return;
+      }
       this.#cause = error;
       this.#shut();
     });
     socket.on('close', () => events.onClosed(this.#cause));
-    socket.connect(this.#port, this.#host, () => {
+    // Not as the callback of `connect`, which is called for a failure too.
+    socket.on('connect', () => {
       this.#open = true;
       events.onOpen();
     });
+    socket.connect(this.#port, this.#host);
   }
 
   send(bytes: Uint8Array): void {

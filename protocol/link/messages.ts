@@ -86,8 +86,12 @@ export const MESSAGES = [
         type: 'flags16',
         note: 'What the device can do.',
         bits: [
-          { bit: 0, name: 'commands', note: 'Takes COMMAND.' },
-          { bit: 1, name: 'clock', note: 'Has a clock of its own, set to the time of day.' },
+          { bit: 0, name: 'commands', note: 'Takes COMMAND. Without it the gateway sends none.' },
+          {
+            bit: 1,
+            name: 'clock',
+            note: 'Has a clock of its own, set to the time of day. Changes nothing: samples may have Unix time without it.',
+          },
         ],
       },
       { name: 'maxFrame', type: 'u16', unit: 'bytes', min: 64, note: 'Largest frame that the device takes.' },
@@ -144,7 +148,7 @@ export const MESSAGES = [
     direction: 'up',
     reliable: 'always',
     sid: 'zero',
-    note: 'Measured values in one shot, without a session.',
+    note: 'Measured values in one shot, without a session. As every frame without one, at most 256 bytes.',
     fields: [
       { name: 'device', type: 'u64', note: 'The device’s id.' },
       { name: 'boot', type: 'u32', min: 1, note: 'Number of this boot.' },
@@ -166,7 +170,13 @@ export const MESSAGES = [
         name: 'flags',
         type: 'flags8',
         note: 'What the gateway wants.',
-        bits: [{ bit: 0, name: 'schemaWanted', note: 'It still has not got the schema.' }],
+        bits: [
+          {
+            bit: 0,
+            name: 'schemaWanted',
+            note: 'It still has not got the schema. For a REPORT: it knows none of this device.',
+          },
+        ],
       },
     ],
   },
@@ -265,7 +275,7 @@ export const MESSAGES = [
         note: 'Why.',
         codes: [
           { code: 0, name: 'done', note: 'Nothing more to say.' },
-          { code: 1, name: 'sleeping', note: 'Will be back; not a fault.' },
+          { code: 1, name: 'sleeping', note: 'Will be back; not a fault: it stays available.' },
           { code: 2, name: 'restarting', note: 'Will be back at once.' },
           { code: 3, name: 'shutting_down', note: 'Goes away.' },
         ],
@@ -278,7 +288,7 @@ export const MESSAGES = [
     direction: 'both',
     reliable: 'never',
     sid: 'either',
-    note: 'Something is wrong. All codes but `busy` and `rate_limited` end the session.',
+    note: 'Something is wrong. All codes but `busy` and `rate_limited` end the session that the sid names.',
     fields: [
       {
         name: 'code',
@@ -286,15 +296,23 @@ export const MESSAGES = [
         note: 'What is wrong.',
         codes: [
           { code: 1, name: 'unsupported_version', note: 'No version in common.' },
-          { code: 2, name: 'unknown_session', note: 'The sid names no session: begin again with HELLO.' },
+          {
+            code: 2,
+            name: 'unknown_session',
+            note: 'The sid names no session on this connection, or from this address: begin again with HELLO.',
+          },
           { code: 3, name: 'busy', note: 'Cannot take more now: wait, keep the session, send again.' },
-          { code: 4, name: 'malformed', note: 'A body that cannot be read.' },
-          { code: 5, name: 'too_large', note: 'A frame longer than allowed.' },
+          { code: 4, name: 'malformed', note: 'A body that cannot be read, or a header that does not fit its type.' },
+          { code: 5, name: 'too_large', note: 'A frame longer than allowed without a session.' },
           { code: 6, name: 'bad_schema', note: 'The schema cannot be used; the text says why.' },
           { code: 7, name: 'rate_limited', note: 'Too many frames: wait, keep the session, send again.' },
           { code: 8, name: 'authentication_required', note: 'This device must use the secure channel.' },
           { code: 9, name: 'authentication_failed', note: 'The secure channel could not be set up.' },
-          { code: 10, name: 'replaced', note: 'A newer session of the same device took over.' },
+          {
+            code: 10,
+            name: 'replaced',
+            note: 'A newer session of the same device took over, on another connection or from another address.',
+          },
           { code: 11, name: 'unsupported_type', note: 'A critical frame of a type that is not known.' },
         ],
       },
@@ -311,7 +329,11 @@ export const MESSAGES = [
     note: 'Takes the place of dropped readings: has the seq of the newest frame of the run that it stands for.',
     fields: [
       { name: 'first', type: 'u32', min: 1, note: 'Frames from this seq up to the GAP’s own will never come.' },
-      { name: 'lost', type: 'u32', note: 'How many readings (samples) were in them, the one replaced included.' },
+      {
+        name: 'lost',
+        type: 'u32',
+        note: 'How many READINGS frames were among them, the one replaced included: an upper bound.',
+      },
     ],
   },
 ] as const;

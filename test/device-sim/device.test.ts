@@ -402,6 +402,7 @@ describe.skipIf(lacks('socat'))('over a serial line', () => {
         onOpen: () => socat.kill('SIGKILL'),
         onBytes: () => undefined,
         onDrain: () => undefined,
+        onLoss: () => undefined,
         onClosed: resolve,
       });
     });
@@ -412,8 +413,29 @@ describe.skipIf(lacks('socat'))('over a serial line', () => {
   test('a port that is not there is one orderly end', async () => {
     const line = new SerialLine(join(temporaryFolder(), 'missing'), 9600);
     const cause = await new Promise<Error | undefined>((resolve) => {
-      line.open({ onOpen: () => undefined, onBytes: () => undefined, onDrain: () => undefined, onClosed: resolve });
+      const ignore = (): void => undefined;
+      line.open({ onOpen: ignore, onBytes: ignore, onDrain: ignore, onLoss: ignore, onClosed: resolve });
     });
     expect(cause).toBeInstanceOf(Error);
   });
+});
+
+test.each(['tcp', 'udp'] as const)('%s to a name that nobody knows: counted, told and tried again', async (kind) => {
+  const fleet = start([{ kind, host: 'nosuchhost.invalid', port: 2883 }]);
+  await eventually(() => ['ENOTFOUND', 'EAI_AGAIN'].some((code) => (fleet.troubles.get(code) ?? 0) >= 2));
+  expect(['ENOTFOUND', 'EAI_AGAIN']).toContain(fleet.lastTrouble);
+  expect(fleet.devices[0]!.reconnects).toBeGreaterThanOrEqual(2);
+});
+
+test('datagrams to a port where nobody listens: the refusals are counted', async () => {
+  const server = serve();
+  const port = await server.listenUdp();
+  await server.close();
+  const fleet = start([{ kind: 'udp', host: '127.0.0.1', port }]);
+  await eventually(() => (fleet.troubles.get('ECONNREFUSED') ?? 0) >= 2);
+});
+
+test('a serial device that is not there is told by its errno', async () => {
+  const fleet = start([{ kind: 'serial', path: '/dev/no-such-device', baud: 9600 }]);
+  await eventually(() => fleet.troubles.has('ENOENT'));
 });

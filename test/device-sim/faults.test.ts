@@ -68,6 +68,7 @@ async function faulty(kind: 'tcp' | 'udp', rates: FaultRates, seed = 1) {
         onOpen: opened,
         onBytes: (bytes) => received.push(bytes),
         onDrain: () => undefined,
+        onLoss: () => undefined,
         onClosed: () => resolve(),
       });
     });

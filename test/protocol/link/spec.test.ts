@@ -105,6 +105,9 @@ describe('the client in SPEC.md', () => {
     const sid = 0x0100_0002;
     const { messages, output, code } = await run((message, seq, send) => {
       const flags = { schemaWanted: false };
+      // Late answers to an earlier session: an ERROR that must not end this one, an ACK that acknowledges nothing here.
+      send({ type: 'ERROR', code: 'unknown_session', retryAfter: 0, text: '' }, { sid: 7, seq: 0, down: true });
+      send({ type: 'ACK', seq: 9, map: 0, flags }, { sid: 7, seq: 3 });
       if (message.type === 'HELLO') {
         const welcome = { boot: 9, unixMs: 1_767_225_600_000, flags, keepalive: 30, window: 8, maxFrame: 1024 };
         send({ type: 'WELCOME', ...welcome }, { sid, seq: 1 });
@@ -126,7 +129,18 @@ describe('the client in SPEC.md', () => {
     expect(values).toEqual([21.5, -3.25, 0].map((value) => [{ channel: 1, type: 'f32', quality: 'good', value }]));
   });
 
-  it.skipIf(lacks('python3'))('ends with the code of an ERROR', async () => {
+  it.skipIf(lacks('python3'))('ends with the code of an ERROR that ends its session', async () => {
+    const sid = 0x0100_0002;
+    const { output, code } = await run((message, _seq, send) => {
+      const flags = { schemaWanted: false };
+      const welcome = { boot: 9, unixMs: 1_767_225_600_000, flags, keepalive: 30, window: 8, maxFrame: 1024 };
+      if (message.type === 'HELLO') send({ type: 'WELCOME', ...welcome }, { sid, seq: 1 });
+      else send({ type: 'ERROR', code: 'malformed', retryAfter: 0, text: '' }, { sid, seq: 2, down: true });
+    });
+    expect({ output, code }).toEqual({ output: 'ERROR code 4\n', code: 1 });
+  });
+
+  it.skipIf(lacks('python3'))('ends with the code of an ERROR that refuses its HELLO', async () => {
     const { output, code } = await run((_message, _seq, send) => {
       send(
         { type: 'ERROR', code: 'rate_limited', retryAfter: 5, text: 'x'.repeat(255) },
