@@ -164,8 +164,15 @@ export async function startGateway(
     turns: () => loop.turns,
   };
 
-  journal.onDurable = () => links.onDurable();
-  journal.onRoom = () => links.onRoom();
+  journal.onDurable = () => {
+    links.onDurable();
+    // A journal that syncs in the background is done between two turns; the ACKs go out at the end of one.
+    loop.wakeup();
+  };
+  journal.onRoom = () => {
+    links.onRoom();
+    loop.wakeup();
+  };
   registry.onRemoved = (device) => {
     links.forget(device);
     mqtt.bridge.deviceRemoved(device);

@@ -208,7 +208,7 @@ export class LinkTable {
       old.end('replaced');
     }
     link.schemaCrc = hello.schemaCrc;
-    link.clock = new DeviceClock(hello.uptime, this.#context.now());
+    link.clock = DeviceClock.heard(link.clock, hello.uptime, this.#context.now());
     link.begin(hello.boot === 0 ? this.#newBoot(link) : hello.boot, hello.firstSeq, counters);
     const { maxFrame } = hello;
     const session = new LinkSession(this.#context, this.#newSid(), link, carrier, maxFrame, this.#onSessionEnd);
@@ -242,7 +242,7 @@ export class LinkTable {
       sendError(carrier, 0, 'busy', 60, '');
       return;
     }
-    link.clock = new DeviceClock(message.uptime, this.#context.now());
+    link.clock = DeviceClock.heard(link.clock, message.uptime, this.#context.now());
     this.#mapTimes(message.samples, link);
     this.#seen(link.device);
     if (!link.report(message, seq, carrier, counters)) {
@@ -456,16 +456,21 @@ export class LinkTable {
     );
   }
 
-  /** Turns every sample's time into Unix milliseconds; oldest first. */
+  /** Turns every sample's time into Unix milliseconds; oldest first. The wall clock comes last, one for all of them. */
   #mapTimes(samples: Sample[], link: DeviceLink): void {
     const wall = this.#context.wallNow();
+    const now = this.#context.now();
+    const { clock } = link;
+    if (clock !== undefined) {
+      for (const { timeKind, time } of samples) if (timeKind === 'uptime') clock.notAhead(clock.ageMs(time, now), now);
+    }
     let sorted = true;
     for (let i = 0; i < samples.length; i++) {
       const sample = samples[i] as Sample;
       if (sample.timeKind === 'now') sample.time = wall;
       else if (sample.timeKind === 'uptime') {
         // Not before 1970, where a gateway without a clock may well believe to be.
-        sample.time = Math.max(0, Math.round(wall - (link.clock?.ageMs(sample.time, this.#context.now()) ?? 0)));
+        sample.time = Math.max(0, Math.round(wall - Math.max(0, clock?.ageMs(sample.time, now) ?? 0)));
       }
       sample.timeKind = 'unix';
       if (i > 0 && sample.time < (samples[i - 1] as Sample).time) sorted = false;
