@@ -86,7 +86,7 @@ export class DeviceStates {
 
   #sorted(): Entry[] {
     const all = Array.from(this.#byHigh.values(), (byLow) => Array.from(byLow.values())).flat();
-    return all.sort((a, b) => a.newestLsn - b.newestLsn);
+    return all.toSorted((a, b) => a.newestLsn - b.newestLsn);
   }
 
   #obtain(high: number, low: number): Entry {

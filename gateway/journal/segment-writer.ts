@@ -57,7 +57,11 @@ interface Active {
 const MAX_SPARES = 2;
 /** Damaged files kept; then the oldest goes. */
 const MAX_QUARANTINED = 4;
-const ZEROS = new Uint8Array(1_048_576);
+/**
+ * Zeros are written a page at a time: Linux keeps what came in one write in one large folio of the page cache, counts all of
+ * it as written for every sync that touches it, and some file systems did write it.
+ */
+const ZEROS = new Uint8Array(4_096);
 
 export class SegmentWriter {
   readonly segments: Segment[];

@@ -54,7 +54,7 @@ export class CrashFs implements JournalFs {
   }
 
   names(): string[] {
-    return [...this.#names.keys()].sort();
+    return [...this.#names.keys()].toSorted();
   }
 
   /** The content of a file, to be looked at or damaged. */

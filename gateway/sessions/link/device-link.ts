@@ -41,8 +41,9 @@ export class DeviceLink {
   session: LinkSession | undefined;
   /** As its last HELLO said. */
   takesCommands = false;
-  /** What the device said of its clock at HELLO or REPORT. */
+  /** What the device said of its clock at HELLO, and at its latest REPORT. */
   clock: DeviceClock | undefined;
+  reportClock: DeviceClock | undefined;
   /** CRC of the schema that the device names; 0: it has none. */
   schemaCrc = 0;
   /** True while an ACK waits for the end of the turn. */

@@ -243,7 +243,7 @@ export class LinkTable {
       sendError(carrier, 0, 'busy', 60, 'too many devices');
       return;
     }
-    link.clock = new DeviceClock(hello.uptime, this.#context.now());
+    link.clock = DeviceClock.heard(link.clock, hello.uptime, this.#context.now());
     const old = link.session;
     if (old !== undefined && isRepetition(hello, old, carrier)) {
       this.#welcome(old);
@@ -293,8 +293,9 @@ export class LinkTable {
       sendError(carrier, 0, 'busy', 60, '');
       return;
     }
-    link.clock = new DeviceClock(message.uptime, this.#context.now());
-    this.#mapTimes(message.samples, link);
+    // A clock of its own: a copy that comes late, or from an earlier boot, must not disturb that of the session.
+    link.reportClock = DeviceClock.heard(link.reportClock, message.uptime, this.#context.now());
+    this.#mapTimes(message.samples, link.reportClock);
     this.#seen(link.device);
     if (!link.report(message, seq, carrier, counters)) {
       sendError(carrier, 0, 'busy', BUSY_RETRY_S, '');
@@ -323,7 +324,7 @@ export class LinkTable {
           session.link.acknowledge();
           return;
         }
-        this.#mapTimes(message.samples, session.link);
+        this.#mapTimes(message.samples, session.link.clock);
         this.#offer(session, frame.seq, message, counters);
         return;
       case 'RESULT':
@@ -504,16 +505,20 @@ export class LinkTable {
     );
   }
 
-  /** Turns every sample's time into Unix milliseconds; oldest first. */
-  #mapTimes(samples: Sample[], link: DeviceLink): void {
+  /** Turns every sample's time into Unix milliseconds; oldest first. The wall clock comes last, one for all of them. */
+  #mapTimes(samples: Sample[], clock: DeviceClock | undefined): void {
     const wall = this.#context.wallNow();
+    const now = this.#context.now();
+    if (clock !== undefined) {
+      for (const { timeKind, time } of samples) if (timeKind === 'uptime') clock.notAhead(clock.ageMs(time, now), now);
+    }
     let sorted = true;
     for (let i = 0; i < samples.length; i++) {
       const sample = samples[i] as Sample;
       if (sample.timeKind === 'now') sample.time = wall;
       else if (sample.timeKind === 'uptime') {
         // Not before 1970, where a gateway without a clock may well believe to be.
-        sample.time = Math.max(0, Math.round(wall - (link.clock?.ageMs(sample.time, this.#context.now()) ?? 0)));
+        sample.time = Math.max(0, Math.round(wall - Math.max(0, clock?.ageMs(sample.time, now) ?? 0)));
       }
       sample.timeKind = 'unix';
       if (i > 0 && sample.time < (samples[i - 1] as Sample).time) sorted = false;

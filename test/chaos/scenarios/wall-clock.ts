@@ -11,6 +11,8 @@ const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const MAX_TIME_ERROR_MS = 50;
 const ACK_GAP_MS = 1_000;
+/** A leap may be a mishap; one that has lasted for a minute is followed. */
+const LASTING_MS = 65_000;
 
 export const wallClock: Scenario = {
   name: 'wall-clock',
@@ -32,7 +34,8 @@ export const wallClock: Scenario = {
         shifts.add(wallShiftMs);
         fleet.acks.resetGap();
         rig.gateway.control({ wallShiftMs });
-        await sleep(chance.between(1_000, 2_500));
+        const lasting = round === 0 && !context.short && wallShiftMs !== to1970;
+        await sleep(lasting ? LASTING_MS : chance.between(1_000, 2_500));
         gap = Math.max(gap, fleet.acks.worstGapMs);
         // A board without a clock of its own starts in 1970, too.
         if (wallShiftMs !== to1970) continue;
