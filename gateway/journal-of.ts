@@ -61,7 +61,7 @@ export async function openJournalOf(
 
 const WORDS: Readonly<Record<string, string>> = {
   damaged: 'the journal has a damaged place; reading goes on behind it',
-  quarantined: 'a damaged file of the journal was copied aside',
+  quarantined: 'a damaged file of the journal was set aside',
   'given-up': 'a file of the journal cannot be written any more; another takes its place',
   'disk-full': 'the disk is full: nothing can be acknowledged to the devices',
   'no-space': 'the disk has no room for more of the journal',

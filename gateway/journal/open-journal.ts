@@ -14,7 +14,7 @@ import { recoverJournal } from './recovery.ts';
 /** What a FileJournal is made with unless told otherwise. */
 export const JOURNAL_DEFAULTS = {
   durability: 'power',
-  syncIntervalMs: 200,
+  syncIntervalMs: 250,
   segmentBytes: 8_388_608,
   maxBytes: 1_073_741_824,
   minFreeBytes: 67_108_864,

@@ -50,7 +50,7 @@ describe('DeviceClock', () => {
     [1_000, 500_250, 250],
     [400, 500_000, 600],
     // A clock that runs ahead.
-    [1_500, 500_100, 0],
+    [1_500, 500_100, -400],
     // From before the wrap.
     [0xffff_ffff, 500_000, 1_001],
     // A session of two months.

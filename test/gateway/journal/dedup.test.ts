@@ -81,6 +81,7 @@ describe('dedup over a restart', () => {
     first.link.begin(BOOT, 10, first.counters);
     await first.settled();
     const second = await gateway(killed(fs));
+    second.link.begin(BOOT, 1, second.counters);
     second.send(9);
     second.send(10);
     expect(second.counters).toMatchObject({ duplicates: 1, readings: 1 });
@@ -111,6 +112,7 @@ describe('dedup over a restart', () => {
     const full = killed(fs);
     full.fault = (kind) => (kind === 'write' || kind === 'create' ? errno('ENOSPC') : undefined);
     const second = await gateway(full);
+    second.link.begin(BOOT, 1, second.counters);
     expect([second.link.waiting, second.journal.durable]).toEqual([true, 0]);
     full.fault = undefined;
     await new Promise<void>((resolve) => (second.journal.onRoom = resolve));
