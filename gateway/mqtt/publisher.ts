@@ -35,6 +35,11 @@ const LATE_MS = 10_000;
 const MAX_PER_CALL = 2_000;
 /** Fewer pending records than this are sent in the live lane: they take less than a second. */
 const SMALL_BACKLOG = 1_000;
+/**
+ * A window of fewer messages is not shared out, the lanes only take turns: each answer must let one more message go,
+ * as a broker with Nagle's algorithm holds the other answers back until it hears from us.
+ */
+const SMALL_WINDOW = 64;
 /** The backlog's rate is kept in steps of this. */
 const RATE_STEP_MS = 10;
 /** Ranges that the watermark tells of beyond what is accepted without a gap. */
@@ -246,10 +251,10 @@ export class Publisher {
       this.#runLive();
     } else {
       // In turn, so that neither starves when there is room for only one message.
-      this.#liveFirst = !this.#liveFirst;
-      if (this.#liveFirst) this.#runLive();
+      const liveFirst = this.#liveFirst;
+      if (liveFirst) this.#runLive();
       this.#runBacklog();
-      if (!this.#liveFirst) this.#runLive();
+      if (!liveFirst) this.#runLive();
     }
     this.#outbox.flush();
     if (this.#budget <= 0) this.#continueSoon();
@@ -276,6 +281,7 @@ export class Publisher {
       if (record === undefined) break;
       if (record === 'missing') continue;
       const sent = this.#sendLive(record, Math.min(room, this.#budget));
+      this.#liveFirst = false;
       this.#budget -= sent;
       room -= sent;
       if (room <= 0) room = this.#roomFor(lane);
@@ -303,6 +309,7 @@ export class Publisher {
       if (record === undefined) break;
       if (record === 'missing') continue;
       const sent = this.#sendBacklog(record, Math.min(room, this.#budget, Math.floor(this.#allowance)));
+      this.#liveFirst = true;
       this.#allowance -= sent;
       this.#budget -= sent;
       room -= sent;
@@ -329,7 +336,9 @@ export class Publisher {
   #roomFor(lane: Lane): number {
     const room = this.#outbox.room(this.#qos);
     if (!this.#backlog.active) return room;
-    const half = Math.max(1, this.#outbox.capacity(this.#qos) >> 1);
+    const capacity = this.#outbox.capacity(this.#qos);
+    if (capacity < SMALL_WINDOW) return room;
+    const half = capacity >> 1;
     if (lane.inFlight >= half) this.#held = true;
     return Math.min(room, half - lane.inFlight);
   }
@@ -499,7 +508,7 @@ export class Publisher {
     const live = this.#live;
     this.stats.resent += live.unanswered + this.#backlog.unanswered;
     this.#resend = { from: live.done, to: live.next - (live.sample > 0 ? 0 : 1) };
-    this.#highest = Math.max(this.#highest, live.next);
+    this.#highest = Math.max(this.#highest, this.#resend.to);
     const pending = this.#pending();
     this.#aside.reset();
     live.restart(live.done, live.end);

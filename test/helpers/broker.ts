@@ -22,6 +22,8 @@ export interface Mosquitto {
   readonly port: number;
   /** `mqtt://127.0.0.1:<port>` */
   readonly url: string;
+  /** Folder of `files`, and of what it keeps with `persistence true` and `persistence_location {folder}/`. */
+  readonly folder: string;
   /** Everything it has written to its log. */
   log(): string;
   /** Ends the program, `SIGKILL` for an abrupt death. */
@@ -53,7 +55,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     `listener ${port} 127.0.0.1`,
     `allow_anonymous ${options.allowAnonymous ?? true}`,
     'user root',
-    'persistence false',
+    ...(options.config?.some((line) => line.startsWith('persistence ')) === true ? [] : ['persistence false']),
     ...(options.config ?? []).map((line) => line.replaceAll('{folder}', folder)),
   ];
   const file = join(folder, 'mosquitto.conf');
@@ -81,6 +83,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   return {
     port,
     url: `mqtt://127.0.0.1:${port}`,
+    folder,
     log: () => log,
     kill,
     restart: start,
