@@ -48,6 +48,16 @@ export interface SourceEntry extends SourceUse {
   /** Bytes of channels that are closed; those of the open ones come on top. */
   closedBytesRead: number;
   closedBytesWritten: number;
+  /** Datagrams that such channels had no room for. */
+  closedDropped: number;
+}
+
+/** What has passed through a source since the start. */
+export interface SourceTraffic {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Datagrams lost because they came faster than they were taken; 0 for streams. */
+  readonly dropped: number;
 }
 
 export class Acceptor {
@@ -88,22 +98,24 @@ export class Acceptor {
       failed: 0,
       closedBytesRead: 0,
       closedBytesWritten: 0,
+      closedDropped: 0,
     };
     this.#entries.push(entry);
     const handler: Handler = { onReady: () => this.#accept(entry) };
     this.#loop.register(source, READ, handler);
   }
 
-  /** Bytes received and sent by a source since the start. */
-  bytesOf(entry: SourceEntry): { read: number; written: number } {
-    let read = entry.closedBytesRead;
-    let written = entry.closedBytesWritten;
-    for (const [host, owner] of this.#entryOf) {
-      if (owner !== entry || host.channel.kind !== 'stream') continue;
-      read += host.channel.bytesRead;
-      written += host.channel.bytesWritten;
+  trafficOf(entry: SourceEntry): SourceTraffic {
+    let bytesRead = entry.closedBytesRead;
+    let bytesWritten = entry.closedBytesWritten;
+    let dropped = entry.closedDropped;
+    for (const [{ channel }, owner] of this.#entryOf) {
+      if (owner !== entry) continue;
+      bytesRead += channel.bytesRead;
+      bytesWritten += channel.bytesWritten;
+      dropped += droppedBy(channel);
     }
-    return { read, written };
+    return { bytesRead, bytesWritten, dropped };
   }
 
   /** Stops listening, then lets every session say goodbye. */
@@ -152,11 +164,10 @@ export class Acceptor {
     this.#entryOf.delete(host);
     entry.channels--;
     const { channel } = host;
-    if (channel.kind === 'stream') {
-      entry.closedBytesRead += channel.bytesRead;
-      entry.closedBytesWritten += channel.bytesWritten;
-      if (isConnection(entry.source)) this.#discount(addressOf(channel));
-    }
+    entry.closedBytesRead += channel.bytesRead;
+    entry.closedBytesWritten += channel.bytesWritten;
+    entry.closedDropped += droppedBy(channel);
+    if (channel.kind === 'stream' && isConnection(entry.source)) this.#discount(addressOf(channel));
     if (error === undefined) {
       this.#log.debug({ channel: channel.id }, `closed ${channel.id}`);
       return;
@@ -180,6 +191,10 @@ export class Acceptor {
 /** Connections that others open count against the limits; our own and serial lines do not. */
 function isConnection(source: Source): boolean {
   return source.transport === 'tcp' || source.transport === 'unix';
+}
+
+function droppedBy(channel: Channel): number {
+  return channel.kind === 'datagram' ? channel.dropped : 0;
 }
 
 /** `192.168.1.7:50122` → `192.168.1.7`. */

@@ -36,7 +36,8 @@ export class Announcer implements LinkListener {
   schema(device: RegisteredDevice): void {
     const name = printable(device.schema?.name ?? '', MAX_NAME);
     this.#log.info(
-      { device: device.alias, name, channels: device.channels.size },
+      // Not `name`: loggers take that for their own.
+      { device: device.alias, device_name: name, channels: device.channels.size },
       `${device.alias} is "${name}" with ${device.channels.size} channels`,
     );
     this.#bridge.event('device_described', { device: device.alias, channels: device.channels.size });

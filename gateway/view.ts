@@ -134,7 +134,7 @@ export function device(parts: ViewedParts, subject: Device): Json {
 
 function sourceHealth(acceptor: Acceptor, entry: SourceEntry): Json {
   const { source, channels, accepted, refused, failed } = entry;
-  const { read, written } = acceptor.bytesOf(entry);
+  const { bytesRead, bytesWritten, dropped } = acceptor.trafficOf(entry);
   return {
     state: source.state,
     error: source.error?.code,
@@ -142,8 +142,10 @@ function sourceHealth(acceptor: Acceptor, entry: SourceEntry): Json {
     accepted,
     refused,
     failed,
-    bytes_read: read,
-    bytes_written: written,
+    bytes_read: bytesRead,
+    bytes_written: bytesWritten,
+    // Only datagrams can be lost on this side.
+    dropped: source.transport === 'udp' ? dropped : undefined,
   };
 }
 

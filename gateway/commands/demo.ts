@@ -5,7 +5,6 @@
  *   device-sim ─ TCP, UDP, serial line ─→ gateway ─→ embedded broker ─→ subscriber ─→ terminal
  * ```
  */
-import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,48 +41,77 @@ const NO_PTY = 'this machine has neither socat nor python3 for a pseudo-terminal
 /** Six models in turn over three transports; the serial line takes one device. */
 const DEVICES_WITH_SERIAL = 7;
 const DEVICES_WITHOUT_SERIAL = 6;
+/** The same devices each time, so that what one demo says of them holds for the next. Their boots the gateway counts. */
+const DEFAULT_SEED = 2_883;
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** A signal so long after the first one means: at once. */
+const IMPATIENT_MS = 1_000;
+const NOTHING_SENT = 'Nothing was sent yet: the demo ended before the first reading. Give it a few seconds.';
 const ASK_NAMES_MS = 1_000;
 /** How long after the last acknowledgement the last reading may take to reach the subscriber. */
 const SETTLE_MS = 5_000;
 
 export async function runDemo(options: DemoOptions): Promise<ExitCode> {
+  const stop = new AbortController();
+  let askedAt: number | undefined;
+  const onSignal = (): void => {
+    askedAt ??= Date.now();
+    stop.abort();
+    // npm passes on a Ctrl-C that the terminal has sent to us too; a person takes longer to lose patience.
+    if (Date.now() - askedAt > IMPATIENT_MS) process.exit(EXIT.failed);
+  };
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  // In the order in which they came; gone through backwards, whatever happens.
+  const cleanups: (() => unknown)[] = [];
+  try {
+    return await demo(options, stop.signal, cleanups);
+  } finally {
+    for (const cleanup of cleanups.toReversed()) await cleanup();
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+async function demo(options: DemoOptions, stop: AbortSignal, cleanups: (() => unknown)[]): Promise<ExitCode> {
   const cable = ptyProgram() === undefined ? undefined : await openPtyPair();
+  cleanups.push(() => cable?.close());
   const log = createLog({ level: 'warn', pretty: isPretty('auto') });
   const folder = mkdtempSync(join(tmpdir(), 'bytes2mqtt-demo-'));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
   const gateway = await startGateway(demoConfig(cable, folder), log);
+  cleanups.push(() => gateway.close());
   const subscriber = await Subscriber.connect(`mqtt://${gateway.broker}`, gateway.base);
+  cleanups.push(() => subscriber.close());
   const screen = new Screen(() => subscriber.devices.values());
   subscriber.onReading = (device) => screen.reading(device);
 
   screen.heading(headingOf(gateway, cable));
   screen.start();
+  cleanups.push(() => screen.stop());
   const names = setInterval(() => subscriber.askForNames(), ASK_NAMES_MS);
-  const fleet = startFleet(fleetArguments(gateway, cable, options));
-  const stop = (): void => fleet.stop();
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-
-  const fleetSummary = await fleet.ended;
+  cleanups.push(() => clearInterval(names));
+  const fleetSummary = stop.aborted ? undefined : await runFleet(fleetArguments(gateway, cable, options), stop);
   if (fleetSummary !== undefined) await lastReadings(fleetSummary, subscriber);
-  clearInterval(names);
   screen.stop();
-  process.off('SIGINT', stop);
-  process.off('SIGTERM', stop);
-  const actuator = Array.from(subscriber.devices.values()).find(({ writable }) => writable !== undefined);
   const summary = fleetSummary && summarize(fleetSummary, subscriber, gateway, cable !== undefined);
-  await subscriber.close();
-  await gateway.close();
-  await cable?.close();
-  rmSync(folder, { recursive: true, force: true });
 
-  if (summary === undefined) {
+  // Stopped before the fleet was ready to say anything, which is as good as nothing sent.
+  if (summary === undefined && !stop.aborted) {
     printOut('The simulated devices ended without a summary: run "device-sim run" by itself to see why.');
     return EXIT.failed;
   }
-  printOut(readable(summary));
-  printOut(whatNext(gateway, actuator));
+  if (summary === undefined || isEmpty(summary)) printOut(`${NOTHING_SENT}\n`);
+  else printOut(readable(summary));
+  printOut(whatNext(gateway, subscriber.devices.values()));
+  if (summary === undefined) return EXIT.ok;
   if (options.json === true) printOut(JSON.stringify(summary));
   return isComplete(summary) ? EXIT.ok : EXIT.failed;
+}
+
+/** Runs the fleet to its end, or until it is stopped. */
+async function runFleet(args: readonly string[], stop: AbortSignal): Promise<FleetSummary | undefined> {
+  const fleet = startFleet(args);
+  stop.addEventListener('abort', () => fleet.stop());
+  return await fleet.ended;
 }
 
 /** As a file would say it, on ports that are free. The journal is a real one, in a folder that goes with the demo. */
@@ -104,7 +132,7 @@ function fleetArguments(gateway: RunningGateway, cable: PtyPair | undefined, opt
   const args = ['--tcp', tcp?.where ?? '', '--udp', udp?.where ?? ''];
   if (cable !== undefined) args.push('--serial', cable.b);
   args.push('--devices', String(cable === undefined ? DEVICES_WITHOUT_SERIAL : DEVICES_WITH_SERIAL));
-  args.push('--seed', String(options.seed ?? randomInt(1_000_000)));
+  args.push('--seed', String(options.seed ?? DEFAULT_SEED));
   if (options.for !== undefined) args.push('--for', String(options.for));
   return args;
 }
@@ -135,9 +163,12 @@ function summarize(
 }
 
 function isComplete(summary: DemoSummary): boolean {
-  return Object.values(summary).every(
-    (tally) => 'skipped' in tally || (tally.received > 0 && tally.received === tally.sent),
-  );
+  return Object.values(summary).every((tally) => 'skipped' in tally || tally.received === tally.sent);
+}
+
+/** Not one reading was taken. */
+function isEmpty(summary: DemoSummary): boolean {
+  return Object.values(summary).every((tally) => 'skipped' in tally || tally.sent === 0);
 }
 
 // --- words -----------------------------------------------------------------------------------------------------------
@@ -171,9 +202,10 @@ function subscribeCommand(gateway: RunningGateway): string {
   return `npx mqtt sub -h ${host} -p ${port} -t '${gateway.base}/#' -v`;
 }
 
-function whatNext(gateway: RunningGateway, actuator: SeenDevice | undefined): string {
+function whatNext(gateway: RunningGateway, devices: Iterable<SeenDevice>): string {
   const [host = '', port = ''] = gateway.broker.split(':');
   const where = `-h ${host} -p ${port}`;
+  const actuator = Array.from(devices).find(({ writable }) => writable !== undefined);
   const channel = actuator?.writable;
   return [
     'What to try next. While "npm run demo" runs, in another terminal:',

@@ -1,10 +1,10 @@
 /** `bytes2mqtt explain`: what the bytes of link frames mean, and where and why a bad frame is bad. */
-import { explain as explainBytes } from '../../protocol/index.ts';
-import type { WireForm } from '../../protocol/index.ts';
+import { printable, type WireForm } from '../../protocol/index.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { explanationTable } from './explain-table.ts';
 import { parseHex } from './hex-input.ts';
+import { explainFrames } from './split-frames.ts';
 import { paintFor, printError, printOut } from './terminal.ts';
 
 /** Far more than anybody pastes; keeps a wrong pipe from filling the memory. */
@@ -28,15 +28,16 @@ export async function explain(words: readonly string[], options: ExplainOptions)
     printError(`error: ${place}: ${parsed.message}`);
     const line = text.split('\n')[parsed.line - 1] ?? '';
     const from = Math.max(0, parsed.column - 40);
-    printError(`  ${JSON.stringify(line.slice(from, parsed.column + 20)).slice(1, -1)}`);
-    printError(`  ${' '.repeat(JSON.stringify(line.slice(from, parsed.column - 1)).length - 2)}^`);
+    const before = printable(line.slice(from, parsed.column - 1));
+    printError(`  ${before}${printable(line.slice(parsed.column - 1, parsed.column + 20))}`);
+    printError(`  ${' '.repeat(before.length)}^`);
     return EXIT.usage;
   }
   if (parsed.bytes.length === 0) {
     printError('error: no bytes; give them in hex, for example: bytes2mqtt explain 03 20 07 …');
     return EXIT.usage;
   }
-  const explanation = explainBytes(parsed.bytes, options.form);
+  const explanation = explainFrames(parsed.bytes, options.form);
   if (options.json === true) printOut(JSON.stringify(explanation, plain, 2));
   else printOut(explanationTable(explanation, paintFor(process.stdout)));
   return explanation.ok ? EXIT.ok : EXIT.failed;

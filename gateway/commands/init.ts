@@ -1,5 +1,6 @@
 /** `bytes2mqtt init`: a commented configuration to begin with. */
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { printable } from '../../protocol/index.ts';
 import { DEFAULT_FILE } from '../config/load.ts';
 import { STARTER } from '../config/starter.ts';
@@ -13,7 +14,9 @@ export function init(file: string | undefined, options: { readonly force?: boole
   try {
     writeFileSync(path, STARTER, { flag: options.force === true ? 'w' : 'wx' });
   } catch (error) {
-    printError(`error: ${explain((error as NodeJS.ErrnoException).code, shown)}`);
+    // A folder exists too, but nothing writes over it.
+    const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    printError(`error: ${explain(isFolder ? 'EISDIR' : (error as NodeJS.ErrnoException).code, shown)}`);
     return EXIT.failed;
   }
   printOut(`${shown} is written. Read it, then try: bytes2mqtt check${file === undefined ? '' : ` --config ${shown}`}`);
@@ -27,7 +30,7 @@ function explain(errno: string | undefined, path: string): string {
     case 'ENOENT':
       return `the folder of ${path} does not exist; create it first`;
     case 'EISDIR':
-      return `${path} is a folder; name a file in it`;
+      return `${path} is a folder; name a file in it, e.g. ${join(path, DEFAULT_FILE)}`;
     case 'EACCES':
     case 'EROFS':
       return `${path} may not be written by this user`;

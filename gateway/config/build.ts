@@ -29,7 +29,7 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
   const warnings: Finding[] = [];
   const config: Config = {
     mqtt: buildMqtt(file.mqtt, folder, problems, warnings),
-    sources: buildSources(file.sources, folder, problems),
+    sources: buildSources(file.sources, folder, problems, warnings),
     devices: buildDevices(file.devices, problems),
     limits: {
       connections: file.limits.connections,
@@ -158,12 +158,24 @@ function unreadable(path: string): string | undefined {
 /** sockaddr_un has 108 bytes on Linux, one of them for the zero at the end. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-function buildSources(sources: readonly FileSource[], folder: string, problems: Finding[]): SourceConfig[] {
+/** Device files have absolute paths, serial ports of Windows are COM1 and so on. */
+const SERIAL_PATH = /^(\/|COM\d+$|\\\\\.\\)/i;
+
+function buildSources(
+  sources: readonly FileSource[],
+  folder: string,
+  problems: Finding[],
+  warnings: Finding[],
+): SourceConfig[] {
   const built = sources.map((source) => buildSource(source, folder));
   for (const [index, source] of built.entries()) {
     if (source.kind === 'unix' && Buffer.byteLength(source.path) > MAX_SOCKET_PATH_BYTES) {
       const message = `is longer than ${MAX_SOCKET_PATH_BYTES} bytes as an absolute path, which no system takes`;
       problems.push({ code: 'CONFIG_INVALID', path: ['sources', index, 'unix'], message });
+    }
+    if (source.kind === 'serial' && !SERIAL_PATH.test(source.path)) {
+      const message = `is no full path; serial devices are below /dev, e.g. /dev/ttyUSB0: see "bytes2mqtt ports"`;
+      warnings.push({ code: 'CONFIG_INVALID', path: ['sources', index, 'serial'], message });
     }
     for (let other = 0; other < index; other++) {
       const clash = built[other];

@@ -83,7 +83,8 @@ export function loadConfig(options: LoadOptions): LoadResult {
 
   function problem(finding: Finding): Problem {
     const origin = originOf(finding.path, finding.atKey === true ? 'key' : 'value');
-    return toProblem(finding, origin, finding.atKey === true ? undefined : show(overlay.value, finding.path));
+    const shown = finding.atKey !== true && finding.found !== false;
+    return toProblem(finding, origin, shown ? show(overlay.value, finding.path) : undefined);
   }
 
   const environment = overlay.problems.map(({ variable, path, message }) =>
@@ -132,7 +133,7 @@ function findFile({ path, cwd }: LoadOptions): Located | Problem {
 }
 
 function shortest(absolute: string, cwd: string): string {
-  const path = relative(cwd, absolute);
+  const path = relative(cwd, absolute) || '.';
   return path.startsWith('..') ? absolute : path;
 }
 

@@ -12,6 +12,8 @@ export interface Finding {
   readonly message: string;
   /** The place is the key rather than its value. */
   readonly atKey?: boolean;
+  /** False: the message says already what is there. */
+  readonly found?: false;
 }
 
 export interface Problem {

@@ -57,11 +57,11 @@ function checkSource(entry: unknown, path: Path): Finding[] {
     const findings = others.map((name) => unknownKey(path, name, undefined));
     // A misspelt or future kind says it all; only an entry without one lacks something.
     if (findings.length > 0) return findings;
-    return [{ code: 'CONFIG_INVALID', path, message: `a source must have ${wanted}` }];
+    return [{ code: 'CONFIG_INVALID', path, message: `a source must have ${wanted}`, found: false }];
   }
   if (kinds.length > 1) {
-    const message = `a source must have ${wanted}; this one has ${kinds.join(' and ')}. Write a source for each`;
-    return [{ code: 'CONFIG_CONFLICT', path, message }];
+    const message = `a source must have ${wanted}; this one has ${kinds.join(' and ')}: write a source for each`;
+    return [{ code: 'CONFIG_CONFLICT', path, message, found: false }];
   }
   const issues = SOURCE_SCHEMAS[kind].safeParse(entry).error?.issues ?? [];
   return issues.flatMap((issue) => toFindings(issue, path, entry, kind));
@@ -86,6 +86,10 @@ function messageOf(issue: Issue, path: Path, value: unknown): string {
       key.values.map((allowed) => String(allowed)),
     );
     return `must be ${describeType(key)}${near === undefined || key.secret ? '' : `. Did you mean ${near}?`}`;
+  }
+  const last = path.at(-1);
+  if (typeof found === 'number' && (last === 'tcp' || last === 'udp' || last === 'connect')) {
+    return `must be HOST:PORT, e.g. 127.0.0.1:${isPort(found) ? found : 2883}`;
   }
   if (issue.code === 'invalid_type' && key.type === 'string') {
     return Array.isArray(found)
@@ -137,6 +141,10 @@ function hint(parent: Path, name: string, kind: SourceKind | undefined): string 
     return `: ${name} belongs to the first column of the file`;
   }
   return `; there ${siblings.length === 1 ? 'is' : 'are'} ${siblings.join(', ')}${parent.length === 0 ? '' : ` in ${printable(formatPath(parent), 60)}`}`;
+}
+
+function isPort(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= 65_535;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

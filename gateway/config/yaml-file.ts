@@ -35,6 +35,8 @@ const MAX_ALIASES = 50;
 
 const MISSING_ANCHOR = 'a value that begins with * is an alias and its anchor is missing; put the value in quotes';
 
+const UNCLOSED_QUOTE = 'this quote is never closed; put the same one behind the value';
+
 /** What YAML says of text may quote it, and the text may hold a password; hence sentences of our own. */
 const FAULTS: Partial<Record<YamlErrorCode, string>> = {
   BAD_ALIAS: MISSING_ANCHOR,
@@ -73,6 +75,14 @@ export function parseYaml(text: string): ParsedYaml {
     message: FAULTS[error.code] ?? 'this is not valid YAML',
   }));
   visit(document, {
+    Scalar: (_, scalar) => {
+      // A quote that is never closed is found at the end of the text; where it began is of more use.
+      const unclosed = document.errors.findIndex(({ pos }) => pos[0] >= text.length);
+      const isLast =
+        scalar.range?.[1] === text.length && (scalar.type === 'QUOTE_DOUBLE' || scalar.type === 'QUOTE_SINGLE');
+      if (unclosed < 0 || !isLast || document.errors[unclosed]?.code !== 'MISSING_CHAR') return;
+      faults[unclosed] = { ...positionAt(scalar.range![0]), message: UNCLOSED_QUOTE };
+    },
     Alias: (_, alias, parents) => {
       const target = alias.resolve(document);
       if (target !== undefined && !parents.includes(target)) return;

@@ -21,19 +21,23 @@ export interface FleetProcess {
 const PROGRAM = fileURLToPath(new URL('../../device-sim/main.js', import.meta.url));
 
 export function startFleet(args: readonly string[]): FleetProcess {
-  // A process group of its own: Ctrl-C at the terminal reaches the demo, which then stops the fleet in order.
+  // A process group of its own: Ctrl-C at the terminal reaches the demo, which then stops the fleet in order. The channel
+  // between us tells the fleet when we are gone, whatever has ended us.
   const child = spawn(process.execPath, [PROGRAM, 'run', '--json', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: true,
   });
+  const onExit = (): void => void child.kill('SIGKILL');
+  process.on('exit', onExit);
   // What it says on the way is the business of `device-sim`; the demo shows what arrives.
-  child.stderr.resume();
+  child.stderr!.resume();
   let last = '';
-  createInterface(child.stdout).on('line', (line) => {
+  createInterface(child.stdout!).on('line', (line) => {
     last = line;
   });
   async function summary(): Promise<FleetSummary | undefined> {
     await once(child, 'close');
+    process.off('exit', onExit);
     return last.startsWith('{') ? (JSON.parse(last) as FleetSummary) : undefined;
   }
   return { ended: summary(), stop: () => void child.kill('SIGTERM') };

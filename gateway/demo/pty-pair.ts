@@ -32,9 +32,12 @@ for _ in range(2):
     names.append(os.ttyname(slave))
     masters.append(master)
 print(*names, flush=True)
-# The slaves stay open here, so an end that is closed and opened again does not hang up.
+# The slaves stay open here, so an end that is closed and opened again does not hang up. Standard input ends with whoever
+# has started this.
 while True:
-    for ready in select.select(masters, [], [])[0]:
+    for ready in select.select([0, *masters], [], [])[0]:
+        if ready == 0:
+            sys.exit()
         data = os.read(ready, 4096)
         other = masters[1 - masters.index(ready)]
         while data:
@@ -54,10 +57,19 @@ export function ptyProgram(): 'socat' | 'python3' | undefined {
 export async function openPtyPair(options: { at?: string; program?: 'socat' | 'python3' } = {}): Promise<PtyPair> {
   const program = options.program ?? ptyProgram();
   if (program === undefined) throw new Error('a pseudo-terminal pair needs socat or python3');
+  const path = findProgram(program);
+  if (path === undefined) throw new Error(`this machine has no ${program}`);
   const folder = options.at ?? mkdtempSync(join(tmpdir(), 'pty-'));
   const a = join(folder, 'a');
   const b = join(folder, 'b');
-  const child = program === 'socat' ? await startSocat(a, b) : await startPython(a, b);
+  // A process group of its own: Ctrl-C at the terminal is for us, who have to end the programs at the cable's ends first.
+  const child = program === 'socat' ? spawnSocat(path, a, b) : spawnPython(path);
+  // However this process ends, short of SIGKILL, nothing of the cable is left.
+  const onExit = (): void => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.on('exit', onExit);
 
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (child.exitCode === null && child.signalCode === null) {
@@ -75,40 +87,58 @@ export async function openPtyPair(options: { at?: string; program?: 'socat' | 'p
     }
   }
 
+  async function close(): Promise<void> {
+    await end('SIGTERM');
+    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', onExit);
+  }
+
+  try {
+    if (program === 'socat') await socatRuns(child);
+    else await linkPython(child, a, b);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     a,
     b,
     kill: () => end('SIGKILL'),
-    async close() {
-      await end('SIGTERM');
-      rmSync(folder, { recursive: true, force: true });
-    },
+    close,
   };
 }
 
-/** socat says with -dd when it has made both terminals and begins to copy. */
-async function startSocat(a: string, b: string): Promise<ChildProcess> {
-  const child = spawn('socat', ['-dd', `pty,rawer,link=${a}`, `pty,rawer,link=${b}`], {
+function spawnSocat(path: string, a: string, b: string): ChildProcess {
+  return spawn(path, ['-dd', `pty,rawer,link=${a}`, `pty,rawer,link=${b}`], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
   });
+}
+
+/** socat says with -dd when it has made both terminals and begins to copy. */
+async function socatRuns({ stderr }: ChildProcess): Promise<void> {
   const lines: string[] = [];
-  for await (const line of createInterface(child.stderr)) {
+  for await (const line of createInterface(stderr!)) {
     lines.push(line);
     if (line.includes('starting data transfer loop')) {
-      child.stderr.resume();
-      return child;
+      stderr!.resume();
+      return;
     }
   }
   throw new Error(`socat did not start: ${lines.join('; ')}`);
 }
 
-async function startPython(a: string, b: string): Promise<ChildProcess> {
-  const child = spawn('python3', ['-c', PYTHON], { stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const line of createInterface(child.stdout)) {
+function spawnPython(path: string): ChildProcess {
+  return spawn(path, ['-c', PYTHON], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+}
+
+/** The program says the names of its terminals; the links are ours. */
+async function linkPython({ stdout }: ChildProcess, a: string, b: string): Promise<void> {
+  for await (const line of createInterface(stdout!)) {
     const [nameA, nameB] = line.split(' ');
     symlinkSync(nameA!, a);
     symlinkSync(nameB!, b);
-    return child;
+    return;
   }
   throw new Error('python3 did not start');
 }

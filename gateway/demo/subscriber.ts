@@ -78,6 +78,7 @@ export class Subscriber {
     if (Number(seq) <= (this.#newest.get(key) ?? 0)) return;
     this.#newest.set(key, Number(seq));
     device.received++;
+    if (device.name === '') this.askForNames();
     if (!late) {
       device.values = new Map(Object.entries(channels).map(([name, value]) => [name, JSON.stringify(value)]));
       device.at = Number(ts);

@@ -106,7 +106,8 @@ export class SerialSource extends SourceBase {
 
   #opened(line: SerialLine): void {
     this.#line = line;
-    const channel = new DuplexChannel(line, { id: this.id, context: this.context, tcp: false }, this.#path);
+    const owner = { id: this.id, context: this.context, tcp: false, single: true };
+    const channel = new DuplexChannel(line, owner, this.#path);
     line.on('close', () => {
       if (line !== this.#line) return;
       this.#line = undefined;

@@ -20,7 +20,10 @@ export const ERROR = 4;
 
 /** Whatever a selector can watch. */
 export interface Selectable {
-  /** Names it in logs, counters and events, e.g. `tcp:0.0.0.0:2883` or `tcp:0.0.0.0:2883/192.168.1.7:50122`. */
+  /**
+   * Names it in logs, counters and events, e.g. `tcp:0.0.0.0:2883` or `tcp:0.0.0.0:2883/192.168.1.7:50122`. The one
+   * channel of a datagram socket or a serial line goes by the name of its source.
+   */
   readonly id: string;
   /** The level right now: which of READ, WRITE and ERROR would not block. */
   readonly ready: number;
@@ -75,6 +78,9 @@ export interface DatagramChannel extends Selectable {
   send(bytes: Uint8Array, peer: Peer): boolean;
   /** Datagrams dropped by the ring since the start. */
   readonly dropped: number;
+  /** Bytes of the datagrams received from here, and of those sent. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
   close(): void;
 }
 

@@ -39,6 +39,8 @@ export interface ChannelOwner {
   readonly context: SourceContext;
   /** Sockets of TCP, which alone can be reset. */
   readonly tcp: boolean;
+  /** One channel at a time, which goes by the owner's name. */
+  readonly single?: boolean;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -73,7 +75,7 @@ export class DuplexChannel implements StreamChannel {
   }
 
   get id(): string {
-    return `${this.#owner.id}/${this.peer}`;
+    return this.#owner.single === true ? this.#owner.id : `${this.#owner.id}/${this.peer}`;
   }
 
   get ready(): number {

@@ -51,6 +51,8 @@ export class UdpChannel implements DatagramChannel {
   error: GatewayError | undefined;
   /** Datagrams that were not sent: the output limit was reached, or the system refused them. */
   sendFailures = 0;
+  bytesRead = 0;
+  bytesWritten = 0;
   readonly #socket: Socket;
   readonly #ring: DatagramRing;
   readonly #maxOutstanding: number;
@@ -81,7 +83,10 @@ export class UdpChannel implements DatagramChannel {
   }
 
   receive(): Datagram | undefined {
-    return this.#closed ? undefined : this.#ring.shift();
+    if (this.#closed) return undefined;
+    const datagram = this.#ring.shift();
+    if (datagram !== undefined) this.bytesRead += datagram.bytes.length;
+    return datagram;
   }
 
   /** The bytes are copied. The peer's address must be numeric. */
@@ -94,6 +99,7 @@ export class UdpChannel implements DatagramChannel {
     }
     const size = bytes.length;
     this.#outstanding += size;
+    this.bytesWritten += size;
     this.#socket.send(Buffer.from(bytes), peer.port, peer.address, (failure) => {
       const wasFull = this.#outstanding >= this.#maxOutstanding;
       this.#outstanding -= size;

@@ -69,6 +69,8 @@ async function eventually(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
+const ignore = (): void => undefined;
+
 function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i + 1);
 }
@@ -413,7 +415,6 @@ describe.skipIf(lacks('socat'))('over a serial line', () => {
   test('a port that is not there is one orderly end', async () => {
     const line = new SerialLine(join(temporaryFolder(), 'missing'), 9600);
     const cause = await new Promise<Error | undefined>((resolve) => {
-      const ignore = (): void => undefined;
       line.open({ onOpen: ignore, onBytes: ignore, onDrain: ignore, onLoss: ignore, onClosed: resolve });
     });
     expect(cause).toBeInstanceOf(Error);

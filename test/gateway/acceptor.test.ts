@@ -42,11 +42,23 @@ it('counts bytes of open and of closed connections, and failures', async () => {
   const device = await host.device('tcp', 1n);
   device.readings(1);
   await device.acknowledged(1);
-  const open = host.acceptor.bytesOf(entry);
-  expect(open.read).toBeGreaterThan(50);
-  expect(open.written).toBeGreaterThan(50);
+  const open = host.acceptor.trafficOf(entry);
+  expect(open.bytesRead).toBeGreaterThan(50);
+  expect(open.bytesWritten).toBeGreaterThan(50);
   device.socket!.resetAndDestroy();
   await host.event('offline 0000000000000001 connection-lost');
-  expect(host.acceptor.bytesOf(entry)).toEqual(open);
+  expect(host.acceptor.trafficOf(entry)).toEqual(open);
   expect(entry).toMatchObject({ channels: 0, accepted: 1, failed: 1 });
+});
+
+it('counts the bytes of datagrams', async () => {
+  const host = await LinkHost.start();
+  const entry = host.acceptor.entries.find(({ source }) => source.transport === 'udp')!;
+  const device = await host.device('udp', 1n);
+  device.readings(1);
+  await device.acknowledged(1);
+  const { bytesRead, bytesWritten, dropped } = host.acceptor.trafficOf(entry);
+  expect(bytesRead).toBeGreaterThan(50);
+  expect(bytesWritten).toBeGreaterThan(50);
+  expect(dropped).toBe(0);
 });

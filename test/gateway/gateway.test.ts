@@ -38,10 +38,14 @@ const SCHEMA: Schema = {
   ],
 };
 
-async function start(sources: string, more = ''): Promise<{ gateway: RunningGateway; subscriber: TestClient }> {
+async function start(
+  sources: string,
+  more = '',
+  log = createLog({ level: 'silent', pretty: false }),
+): Promise<{ gateway: RunningGateway; subscriber: TestClient }> {
   const loaded = loadText(`sources:\n${sources}${more}`);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const gateway = await startGateway(loaded.config, createLog({ level: 'silent', pretty: false }));
+  const gateway = await startGateway(loaded.config, log);
   let closed: Promise<void> | undefined;
   const close = gateway.close.bind(gateway);
   gateway.close = () => (closed ??= close());
@@ -130,5 +134,28 @@ describe('the gateway with a broker of its own', () => {
     expect(JSON.parse(response.payload)).toMatchObject({
       data: { id: ID, boot: 7, channels: [{ alias: 'air' }, { alias: 'fan' }] },
     });
+  });
+
+  it('counts the datagrams of a UDP source', async () => {
+    const { gateway, subscriber } = await start('  - udp: 127.0.0.1:0\n');
+    const device = await LinkDevice.udp(portOf(gateway), 2n);
+    onTestFinished(() => device.close());
+    await device.hello();
+    await subscriber.publish('bytes2mqtt/bridge/request/sources', '');
+    const response = await subscriber.waitFor(({ topic }) => topic === 'bytes2mqtt/bridge/response/sources');
+    const { data } = JSON.parse(response.payload) as { data: Record<string, number>[] };
+    expect(data[0]!['bytes_read']).toBeGreaterThan(14);
+    expect(data[0]!['bytes_written']).toBeGreaterThan(14);
+    expect(data[0]!['dropped']).toBe(0);
+  });
+
+  it('a log for people tells the names of devices as fields of their own', async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'info', pretty: true, colour: false, write: (line) => void lines.push(line) });
+    const { gateway } = await start('  - tcp: 127.0.0.1:0\n', '', log);
+    await declared(portOf(gateway));
+    const line = lines.find((text) => text.includes('Fan & '));
+    expect(line).toMatch(/INFO: /);
+    expect(line).toContain('device_name');
   });
 });

@@ -69,6 +69,13 @@ describe('init', () => {
   });
 
   it('tells a folder that is not there', async () => {
+    const cwd = configFolder({ 'folder/file': '' });
+    for (const more of [[], ['--force']]) {
+      const folder = await cli(['init', 'folder', ...more], { cwd });
+      expect(folder.code).toBe(1);
+      expect(folder.stderr).toContain('folder/bytes2mqtt.yaml');
+      expect(folder.stderr).not.toContain('--force');
+    }
     const { code, stderr } = await cli(['init', 'no/such/x.yaml'], { cwd: configFolder() });
     expect(code).toBe(1);
     expect(stderr).toContain('does not exist');

@@ -45,6 +45,51 @@ describe('bytes2mqtt explain', () => {
     }
   });
 
+  const XXD = [
+    '00000000: 2007 0000 0007 0000 0001 0000 002a e316   ............*..',
+    '00000010: 8ae8                                     ..',
+  ];
+  const HEXDUMP = [
+    '00000000  20 07 00 00 00 07 00 00  00 01 00 00 00 2a e3 16  | ............*..|',
+    '00000010  8a e8                                             |..|',
+    '00000012',
+  ];
+  it.each([
+    ['xxd', XXD],
+    ['hexdump -C', HEXDUMP],
+    ['escapes', [spaced(PING).replaceAll(/(^| )/g, '\\x')]],
+  ])('takes the output of %s', async (_, lines) => {
+    const { code, stdout } = await cli(['explain'], { stdin: `${lines.join('\n')}\n` });
+    expect({ code, first: stdout.split('\n')[0] }).toEqual({
+      code: 0,
+      first: 'frame 1: PING, 18 bytes from byte 0, bare: good',
+    });
+  });
+
+  it('splits bare frames in a row by their CRCs, and says what is left over', async () => {
+    const log = encodeMessage({ type: 'LOG', level: 'info', text: 'hello' }, { sid: 7, seq: 2 });
+    const row = await cli(['explain', hex(PING), hex(log), hex(PING)]);
+    expect(row.code).toBe(0);
+    expect(row.stdout.split('\n').filter((line) => line.startsWith('frame '))).toEqual([
+      'frame 1: PING, 18 bytes from byte 0, bare: good',
+      `frame 2: LOG, ${log.length} bytes from byte 18, bare: good`,
+      `frame 3: PING, 18 bytes from byte ${18 + log.length}, bare: good`,
+    ]);
+    const broken = await cli(['explain', '--json', hex(PING) + hex(flipped(PING, 13))]);
+    expect(broken.code).toBe(1);
+    expect(JSON.parse(broken.stdout)).toMatchObject({
+      frames: [{ ok: true }, { ok: false, wireOffset: 18, problem: { code: 'bad-crc', wireOffset: 32 } }],
+    });
+  });
+
+  it('points at the byte of binary input, and says what to do', async () => {
+    const { code, stderr } = await cli(['explain'], { stdin: '20 07\t\u0005 07' });
+    expect(code).toBe(2);
+    const [message, line = '', caret = ''] = stderr.split('\n');
+    expect(message).toContain('xxd');
+    expect(line.indexOf('\\x05')).toBe(caret.indexOf('^'));
+  });
+
   it('says where and why a bad frame is bad, and ends with 1', async () => {
     const good = encodeStreamFrame(PING);
     const { code, stdout } = await cli(['explain', hex(good) + hex(encodeStreamFrame(flipped(PING, 13)))]);

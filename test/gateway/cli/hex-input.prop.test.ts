@@ -55,6 +55,27 @@ describe('hex as people paste it', () => {
   });
 
   it.each([
+    ['00000000: 2007 0007\n00000004: 0a                 ..', '200700070a'],
+    ['00000000  20 07  00 07  | ...|\n00000004\n', '20070007'],
+    // Eight digits alone are bytes where no dump goes before them.
+    ['00000004', '00000004'],
+    ['20070000:0102', '200700000102'],
+    [String.raw`\x05\x20\X0a`, '05200a'],
+  ])('reads %j', (text, expected) => {
+    const parsed = parseHex(text);
+    expect(parsed.ok && Buffer.from(parsed.bytes).toString('hex')).toBe(expected);
+  });
+
+  it.each([
+    ['00000000: 2007 0g07', 1, 16],
+    ['00000000  20 07 |  |\n*\n00000020', 2, 1],
+    [String.raw`\x0520\n`, 1, 7],
+    [String.raw`\x`, 1, 1],
+  ])('refuses %j at line %i, column %i', (text, line, column) => {
+    expect(parseHex(text)).toMatchObject({ ok: false, line, column });
+  });
+
+  it.each([
     ['0x', 1],
     ['ab cde', 6],
     ['0xabc', 5],

@@ -269,6 +269,7 @@ describe('a wrong configuration is told with code, path, line and column', () =>
     ['tab', 'mqtt:\n\tbase: x', ['CONFIG_SYNTAX - 2:1']],
     ['second colon', 'mqtt: base: x', ['CONFIG_SYNTAX - 1:7']],
     ['unknown tag', 'mqtt: { base: !env X }', ['CONFIG_SYNTAX - 1:15']],
+    ['quote never closed', 'mqtt:\n  url: "mqtt://x\n  base: y\n', ['CONFIG_SYNTAX - 2:8']],
     ['second document', 'log: {}\n---\nlog: {}', ['CONFIG_SYNTAX - 2:1']],
     ['alias without anchor', 'mqtt:\n  base: *x', ['CONFIG_SYNTAX - 2:9']],
     ['alias bomb', bomb(), ['CONFIG_SYNTAX - 1:1']],
@@ -293,6 +294,14 @@ describe('a wrong configuration is told with code, path, line and column', () =>
     expect(firstMessage('mqtt: { sources: [] }')).toContain('first column');
     expect(firstMessage('sources: [{ tcp: "a:1", baud: 1 }]')).toContain('serial sources');
     expect(firstMessage('limits: { window: 0 }')).toContain('from 1 to 32');
+    expect(firstMessage('sources: [{ tcp: 2884 }]')).toContain('HOST:PORT, e.g. 127.0.0.1:2884');
+    expect(firstMessage('sources: [{ udp: 99999999 }]')).toContain('HOST:PORT, e.g. 127.0.0.1:2883');
+    expect(firstMessage('log: { level: "x }')).toContain('quote is never closed');
+  });
+
+  it.each(['tcp: a:1\n    udp: a:1', 'baud: 9600'])('does not show a source as a map: %j', (entry) => {
+    const loaded = loadText(`sources:\n  - ${entry}`);
+    expect(loaded.ok ? 'ok' : loaded.problems[0]).toMatchObject({ path: 'sources[0]', found: undefined });
   });
 
   it('shows what is there, harmlessly', () => {
@@ -320,7 +329,7 @@ describe('a file that cannot be read', () => {
       'large.yaml': `#${'x'.repeat(1_100_000)}`,
       'binary.yaml': Uint8Array.of(0x6d, 0xff, 0xfe),
     });
-    expect(codesOf('.', cwd)[0]).toMatch(/^CONFIG_NOT_FOUND/);
+    expect(codesOf('.', cwd)).toEqual(['CONFIG_NOT_FOUND .']);
     expect(codesOf('large.yaml', cwd)).toEqual(['CONFIG_SYNTAX large.yaml']);
     expect(codesOf('binary.yaml', cwd)).toEqual(['CONFIG_SYNTAX binary.yaml']);
   });
@@ -337,6 +346,11 @@ describe('warnings', () => {
   it('tell what has no effect', () => {
     expect(warningsOf('mqtt: { url: "mqtt://a", ca: ca.pem }')).toEqual(['CONFIG_CONFLICT mqtt.ca']);
     expect(warningsOf('mqtt: { username: a }')).toEqual(['CONFIG_CONFLICT mqtt.username']);
+  });
+
+  it('tell a serial device without its folder', () => {
+    expect(warningsOf('sources: [{ serial: ttyUSB0 }]')).toEqual(['CONFIG_INVALID sources[0].serial']);
+    for (const path of ['/dev/ttyUSB0', 'COM3']) expect(warningsOf(`sources: [{ serial: ${path} }]`)).toEqual([]);
   });
 
   it('tell unknown variables, with or without other problems', () => {

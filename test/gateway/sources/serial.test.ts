@@ -100,6 +100,8 @@ for (const program of programs) {
       await pump;
       expect(channel.error.code).toBe('DEVICE_LOST');
       expect(channel.error.where).toBe(source.id);
+      // The path once is enough.
+      expect(channel.id).toBe(source.id);
       expect(channel.ready & ERROR).toBe(ERROR);
       await untilState(source, ({ state }) => state === 'failed');
       expect(source.error?.code).toBe('DEVICE_LOST');

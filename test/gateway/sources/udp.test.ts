@@ -57,6 +57,7 @@ test('datagrams come whole, in order, with their sender, who gets the answer', a
   expect(channel.send(bytes, first)).toBe(true);
   bytes.fill(0);
   expect(String((await answer)[0])).toBe('answer');
+  expect(channel).toMatchObject({ bytesRead: 8, bytesWritten: 6 });
 });
 
 test('broadcasts arrive at 0.0.0.0', async () => {

@@ -108,6 +108,8 @@ export class MemoryDatagrams implements DatagramChannel {
   error: GatewayError | undefined;
   onEdge: (() => void) | undefined;
   readonly dropped = 0;
+  readonly bytesRead = 0;
+  readonly bytesWritten = 0;
   closed = false;
   full = false;
   readonly arrived: Datagram[] = [];
