@@ -23,6 +23,7 @@ import { CommandQueue } from './command-queue.ts';
 import type { DeviceClock } from './device-clock.ts';
 import { count, type LinkContext, type LinkCounters } from './link-context.ts';
 import type { LinkSession } from './link-session.ts';
+import { mapTimes } from './sample-times.ts';
 
 /** Messages that keep their place in the order of a device's reliable frames. */
 export type ReliableMessage = MessageOf<'READINGS' | 'RESULT' | 'LOG' | 'GAP'>;
@@ -197,7 +198,7 @@ export class DeviceLink {
     if (seq < next) {
       counters.duplicates++;
     } else {
-      this.#append(message.boot, seq, message.samples, carrier.transport, counters);
+      this.#append(message.boot, seq, message.samples, this.reportClock, carrier.transport, counters);
       if (ofSession) {
         this.#window.skipTo(seq + 1);
         this.#drain(counters);
@@ -275,7 +276,7 @@ export class DeviceLink {
     switch (message.type) {
       case 'READINGS':
         this.#waitingLsn.push(
-          this.#append(this.#boot, seq, message.samples, this.session?.carrier.transport, counters),
+          this.#append(this.#boot, seq, message.samples, this.clock, this.session?.carrier.transport, counters),
         );
         this.#waitingSeq.push(seq);
         return;
@@ -305,12 +306,15 @@ export class DeviceLink {
     boot: number,
     seq: number,
     samples: Sample[],
+    clock: DeviceClock | undefined,
     transport: Transport | undefined,
     counters: LinkCounters,
   ): number {
     if (transport !== undefined) this.device.transport = transport;
     this.device.declareByUse(samples);
     const receivedAt = this.#context.wallNow();
+    // Now and not when it came: what waited for a hole must not look older than what filled it.
+    mapTimes(samples, clock, this.#context.now(), receivedAt);
     const lsn = this.#context.journal.append({ device: this.device, boot, seq, receivedAt, samples });
     if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
     this.device.newestLsn = lsn;

@@ -187,7 +187,7 @@ export class LinkStream implements Session, Carrier, Origin {
     this.#undone = false;
     for (let n = 0; n < MAX_ITEMS_PER_TURN; n++) {
       // Without a session there is nothing to hold back: HELLO is answered whatever happens, and REPORT by BUSY.
-      if (this.#sessions.length > 0 && this.#table.isFull(this)) {
+      if (this.#sessions.length > 0 && this.#table.mustWait(this)) {
         this.pause(true);
         break;
       }

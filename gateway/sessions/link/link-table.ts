@@ -21,26 +21,19 @@ import {
   MAX_FRAME_BEFORE_SESSION,
   MAX_FRAME_BYTES,
   type MessageOf,
-  printable,
-  type Sample,
   type Value,
 } from '../../../protocol/index.ts';
 import type { Device } from '../../devices/device.ts';
-import type { RegisteredDevice } from '../../devices/registry.ts';
 import type { GatewayError } from '../../errors.ts';
-import type { Timer } from '../../timers.ts';
 import type { Carrier } from './carrier.ts';
 import type { CommandDone } from './command-queue.ts';
 import { DeviceClock } from './device-clock.ts';
-import { DeviceLink, type ReliableMessage } from './device-link.ts';
+import { DeviceLink } from './device-link.ts';
 import { count, type LinkContext, type LinkCounters, type SessionEnd } from './link-context.ts';
 import { BUSY_RETRY_S, LinkSession } from './link-session.ts';
-
-/** A node that sends REPORTs only counts as offline after this long without one. */
-const REPORT_OVERDUE_MS = 3_600_000;
-
-/** Streams that go on reading in one turn after the way onward was full. */
-const MAX_RESUMED_PER_TURN = 64;
+import { PausedCarriers } from './paused-carriers.ts';
+import { Presence } from './presence.ts';
+import { SessionMessages } from './session-messages.ts';
 
 /** Where a frame came from: a stream is its own carrier, a datagram has one once it is needed. */
 export interface Origin {
@@ -53,15 +46,13 @@ export class LinkTable {
   readonly #context: LinkContext;
   readonly #links = new Map<string, DeviceLink>();
   readonly #sessions = new Map<number, LinkSession>();
-  readonly #overdue = new Map<string, Timer>();
   /** Whose ACK goes out at the end of this turn. */
   #ackDue: DeviceLink[] = [];
   /** Who has delivered frames that are not durable yet. */
   readonly #waiting = new Set<DeviceLink>();
-  /** Carriers that are not read until the journal has room, and who waits for the longest first. */
-  readonly #paused = new Set<Carrier>();
-  /** Those whose turn it is now. */
-  readonly #resumed = new Set<Carrier>();
+  readonly #paused: PausedCarriers;
+  readonly #presence: Presence;
+  readonly #messages: SessionMessages;
   #closed = false;
 
   // One function for all sessions and links: an idle device costs no closures.
@@ -71,6 +62,9 @@ export class LinkTable {
 
   constructor(context: LinkContext) {
     this.#context = context;
+    this.#paused = new PausedCarriers(context.journal);
+    this.#presence = new Presence(context, (device) => this.#links.get(device.id)?.session !== undefined);
+    this.#messages = new SessionMessages(context);
   }
 
   get sessions(): Iterable<LinkSession> {
@@ -97,9 +91,7 @@ export class LinkTable {
     link.forget('the device is not known any longer');
     this.#links.delete(device.id);
     this.#waiting.delete(link);
-    const overdue = this.#overdue.get(device.id);
-    if (overdue !== undefined) this.#context.timers.cancel(overdue);
-    this.#overdue.delete(device.id);
+    this.#presence.forget(device);
   }
 
   /** One frame, checksum not yet verified, without COBS. The view must not change during the call. */
@@ -116,8 +108,10 @@ export class LinkTable {
       count(counters.rejected, 'wrong-direction');
     } else if (frame.sid !== 0) {
       const session = this.#sessions.get(frame.sid);
-      if (session !== undefined && origin.matches(session.carrier)) this.#sessionFrame(session, frame, counters);
-      else this.#refuse(origin, frame, 'unknown_session', counters);
+      if (session !== undefined && origin.matches(session.carrier)) {
+        this.#presence.seen(session.link.device);
+        this.#messages.receive(session, frame, counters);
+      } else this.#refuse(origin, frame, 'unknown_session', counters);
     } else if (bytes.length > MAX_FRAME_BEFORE_SESSION) {
       this.#refuse(origin, frame, 'too_large', counters);
     } else {
@@ -127,7 +121,7 @@ export class LinkTable {
 
   /** The last step of a turn: ACKs for all that this turn brought, one for each device. */
   sendAcks(): void {
-    if (this.#paused.size > 0) this.#resume();
+    this.#paused.resume();
     if (this.#ackDue.length === 0) return;
     const due = this.#ackDue;
     this.#ackDue = [];
@@ -146,46 +140,20 @@ export class LinkTable {
     for (const link of this.#waiting) link.acknowledge();
   }
 
-  /**
-   * Whether a stream has to stop reading because the way onward is full; it is told by `pause(false)` when it may go
-   * on. Asked before each frame, so that none is refused that TCP can hold back.
-   */
-  isFull(carrier: Carrier): boolean {
-    const { full } = this.#context.journal;
-    if (!full && this.#paused.size === 0) return false;
-    // Who waits already comes first, and keeps its place until it is served.
-    if (full || !this.#resumed.has(carrier)) {
-      this.#paused.add(carrier);
-      return true;
-    }
-    this.#paused.delete(carrier);
-    return false;
-  }
-
   /** The journal has room again. */
   onRoom(): void {
     for (const link of this.#waiting) link.onRoom();
-    this.#resume();
+    this.#paused.resume();
   }
 
-  /**
-   * Lets those go on that have waited the longest, some at a turn: if all went on at once, those that happen to be served
-   * first would fill the journal again and again, and the others would starve.
-   */
-  #resume(): void {
-    this.#resumed.clear();
-    if (this.#context.journal.full) return;
-    for (const carrier of this.#paused) {
-      if (this.#resumed.size === MAX_RESUMED_PER_TURN) return;
-      this.#resumed.add(carrier);
-      carrier.pause(false);
-    }
+  /** Whether a stream has to stop reading. Asked before each frame, so that none is refused that TCP can hold back. */
+  mustWait(carrier: Carrier): boolean {
+    return this.#paused.mustWait(carrier);
   }
 
-  /** A carrier that is gone waits for nothing any more. */
+  /** A carrier that has ended waits for nothing any more. */
   stopsWaiting(carrier: Carrier): void {
-    this.#paused.delete(carrier);
-    this.#resumed.delete(carrier);
+    this.#paused.forget(carrier);
   }
 
   /** Ends every session of a carrier that is gone. */
@@ -202,7 +170,7 @@ export class LinkTable {
       session.end('shutdown');
     }
     for (const link of this.#links.values()) link.forget('the gateway stops');
-    for (const timer of this.#overdue.values()) this.#context.timers.cancel(timer);
+    this.#presence.close();
   }
 
   // --- without a session -------------------------------------------------------------------------------------------
@@ -243,15 +211,18 @@ export class LinkTable {
       sendError(carrier, 0, 'busy', 60, 'too many devices');
       return;
     }
-    link.clock = DeviceClock.heard(link.clock, hello.uptime, this.#context.now());
+    const clock = DeviceClock.heard(link.clock, hello.uptime, this.#context.now());
     const old = link.session;
     if (old !== undefined && isRepetition(hello, old, carrier)) {
+      link.clock = clock;
       this.#welcome(old);
       return;
     }
     link.schemaCrc = hello.schemaCrc;
     link.takesCommands = hello.capabilities.commands;
     link.begin(hello.boot === 0 ? link.newBoot() : hello.boot, hello.firstSeq, counters);
+    // Frames of an earlier boot that were let go just now were dated by its own clock.
+    link.clock = clock;
     const { maxFrame } = hello;
     const session = new LinkSession(this.#context, this.#newSid(), link, carrier, maxFrame, this.#onSessionEnd);
     link.session = session;
@@ -260,10 +231,10 @@ export class LinkTable {
     // Not before the new one stands: a connection closes with its last session.
     if (old !== undefined) this.#replace(old, carrier);
     link.device.transport = carrier.transport;
-    this.#seen(link.device);
+    this.#presence.seen(link.device);
     this.#welcome(session);
     if (session.ended) return;
-    this.#setOnline(link.device, carrier.id);
+    this.#presence.online(link.device, carrier.id);
     link.resumeCommands();
   }
 
@@ -295,98 +266,13 @@ export class LinkTable {
     }
     // A clock of its own: a copy that comes late, or from an earlier boot, must not disturb that of the session.
     link.reportClock = DeviceClock.heard(link.reportClock, message.uptime, this.#context.now());
-    this.#mapTimes(message.samples, link.reportClock);
-    this.#seen(link.device);
+    this.#presence.seen(link.device);
     if (!link.report(message, seq, carrier, counters)) {
       sendError(carrier, 0, 'busy', BUSY_RETRY_S, '');
       return;
     }
-    this.#setOnline(link.device, carrier.id);
-    this.#armOverdue(link);
-  }
-
-  // --- in a session ------------------------------------------------------------------------------------------------
-
-  #sessionFrame(session: LinkSession, frame: LinkFrame, counters: LinkCounters): void {
-    session.heard(this.#context.now());
-    this.#seen(session.link.device);
-    const decoded = decodeBody(frame);
-    if (!decoded.ok) {
-      this.#bodyRejected(session, decoded, frame, counters);
-      return;
-    }
-    const message = decoded.message;
-    switch (message.type) {
-      case 'READINGS':
-        if (session.link.schemaWanted) {
-          // Their names are still to come; the device sends them again after its schema.
-          count(counters.rejected, 'schema-missing');
-          session.link.acknowledge();
-          return;
-        }
-        this.#mapTimes(message.samples, session.link.clock);
-        this.#offer(session, frame.seq, message, counters);
-        return;
-      case 'RESULT':
-      case 'GAP':
-        this.#offer(session, frame.seq, message, counters);
-        return;
-      case 'LOG':
-        if (frame.ackWanted) this.#offer(session, frame.seq, message, counters);
-        else
-          this.#context.listener.deviceLog(
-            session.link.device,
-            message.level === 'unknown' ? 'info' : message.level,
-            message.text,
-          );
-        return;
-      case 'SCHEMA':
-        this.#schema(session, message, counters);
-        return;
-      case 'PING':
-        session.send({ type: 'PONG', token: message.token, time: this.#context.wallNow() });
-        return;
-      case 'PONG':
-        session.pong(message.token);
-        return;
-      case 'BYE':
-        session.leave(message.reason === 'sleeping' ? 'sleeping' : 'bye');
-        return;
-      case 'ERROR':
-        this.#deviceError(session, message);
-        return;
-      default:
-        // A HELLO or REPORT with a session number, or one of our own messages sent back to us.
-        count(counters.rejected, 'wrong-place');
-    }
-  }
-
-  #offer(session: LinkSession, seq: number, message: ReliableMessage, counters: LinkCounters): void {
-    if (!session.link.offer(seq, message, counters)) session.sendBusy();
-  }
-
-  #schema(session: LinkSession, part: MessageOf<'SCHEMA'>, counters: LinkCounters): void {
-    const problem = session.link.schemaPart(part);
-    if (problem === undefined) return;
-    count(counters.rejected, 'bad-schema');
-    const { id } = session.link.device;
-    this.#context.log.warn(
-      `bad-schema ${id}`,
-      { device: id, problem },
-      `the schema of ${id} cannot be used: ${problem}`,
-    );
-    this.#protocolError(session, 'bad_schema', problem);
-  }
-
-  #deviceError(session: LinkSession, message: MessageOf<'ERROR'>): void {
-    const { id } = session.link.device;
-    const text = printable(message.text, 128);
-    this.#context.log.warn(
-      `device-error ${id}`,
-      { device: id, code: message.code, text },
-      `${id} reports an error: ${message.code}`,
-    );
-    if (message.code !== 'busy' && message.code !== 'rate_limited') session.end('device-error');
+    this.#presence.online(link.device, carrier.id);
+    this.#presence.expectReport(link.device);
   }
 
   // --- what is not accepted ----------------------------------------------------------------------------------------
@@ -409,29 +295,6 @@ export class LinkTable {
     const isUnknown = failure.code === 'unknown-message';
     if (isUnknown && !frame.critical) return;
     sendError(origin.carrier(), 0, isUnknown ? 'unsupported_type' : 'malformed', 0, '');
-  }
-
-  #bodyRejected(session: LinkSession, failure: BodyFailure, frame: LinkFrame, counters: LinkCounters): void {
-    count(counters.rejected, failure.code);
-    if (failure.code === 'unknown-message') {
-      if (frame.critical) this.#protocolError(session, 'unsupported_type', `type ${frame.type}`);
-      return;
-    }
-    const { id } = session.link.device;
-    const where = `type ${frame.type}, ${failure.field} at byte ${failure.offset}: ${failure.code}`;
-    this.#context.log.warn(
-      `malformed ${id}`,
-      { device: id, where },
-      `${id} sent a message that cannot be read: ${where}`,
-    );
-    this.#protocolError(session, 'malformed', where);
-  }
-
-  #protocolError(session: LinkSession, code: LinkErrorCode, text: string): void {
-    // A device that takes small frames only is told the code at least.
-    const told = session.send({ type: 'ERROR', code, retryAfter: 0, text });
-    if (!told) session.send({ type: 'ERROR', code, retryAfter: 0, text: '' });
-    session.end('protocol-error');
   }
 
   /** The answer is hardly longer than the shortest frame: nobody gains by using us to flood a third party. */
@@ -460,22 +323,6 @@ export class LinkTable {
     }
   }
 
-  #seen(device: RegisteredDevice): void {
-    device.lastSeen = this.#context.wallNow();
-  }
-
-  #setOnline(device: RegisteredDevice, peer: string): void {
-    if (device.online) return;
-    device.online = true;
-    this.#context.listener.online(device, peer);
-  }
-
-  #setOffline(device: RegisteredDevice, why: SessionEnd | 'report-overdue'): void {
-    if (!device.online) return;
-    device.online = false;
-    this.#context.listener.offline(device, why);
-  }
-
   #sessionEnded(session: LinkSession, why: SessionEnd, error: GatewayError | undefined): void {
     this.#sessions.delete(session.sid);
     const { link, carrier } = session;
@@ -483,47 +330,8 @@ export class LinkTable {
     carrier.detach(session, error);
     if (link.session !== undefined || why === 'replaced') return;
     // A node that says BYE and goes on with REPORTs is not gone.
-    if (why === 'sleeping') this.#armOverdue(link);
-    else this.#setOffline(link.device, why);
-  }
-
-  #armOverdue(link: DeviceLink): void {
-    const { timers } = this.#context;
-    const at = this.#context.now() + REPORT_OVERDUE_MS;
-    const timer = this.#overdue.get(link.device.id);
-    if (timer !== undefined) {
-      timers.reschedule(timer, at);
-      return;
-    }
-    const { id } = link.device;
-    this.#overdue.set(
-      id,
-      timers.schedule(at, () => {
-        this.#overdue.delete(id);
-        if (link.session === undefined) this.#setOffline(link.device, 'report-overdue');
-      }),
-    );
-  }
-
-  /** Turns every sample's time into Unix milliseconds; oldest first. The wall clock comes last, one for all of them. */
-  #mapTimes(samples: Sample[], clock: DeviceClock | undefined): void {
-    const wall = this.#context.wallNow();
-    const now = this.#context.now();
-    if (clock !== undefined) {
-      for (const { timeKind, time } of samples) if (timeKind === 'uptime') clock.notAhead(clock.ageMs(time, now), now);
-    }
-    let sorted = true;
-    for (let i = 0; i < samples.length; i++) {
-      const sample = samples[i] as Sample;
-      if (sample.timeKind === 'now') sample.time = wall;
-      else if (sample.timeKind === 'uptime') {
-        // Not before 1970, where a gateway without a clock may well believe to be.
-        sample.time = Math.max(0, Math.round(wall - Math.max(0, clock?.ageMs(sample.time, now) ?? 0)));
-      }
-      sample.timeKind = 'unix';
-      if (i > 0 && sample.time < (samples[i - 1] as Sample).time) sorted = false;
-    }
-    if (!sorted) samples.sort((a, b) => a.time - b.time);
+    if (why === 'sleeping') this.#presence.expectReport(link.device);
+    else this.#presence.offline(link.device, why);
   }
 }
 
