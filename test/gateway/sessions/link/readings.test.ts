@@ -94,6 +94,19 @@ describe('order over UDP', () => {
     expect(host.seqs).toEqual([1, 2, 3, 4]);
   });
 
+  it('what waited for a hole does not look older than what filled it', async () => {
+    const host = await LinkHost.start();
+    const device = await host.device('udp');
+    device.readings(2, at('now', 0));
+    await device.settled();
+    host.pass(700);
+    device.readings(1, at('now', 0));
+    await device.acknowledged(2);
+    const times = host.journal.records.map(({ samples }) => samples[0]?.time);
+    expect(host.seqs).toEqual([1, 2]);
+    expect(times).toEqual([START_MS + 700, START_MS + 700]);
+  });
+
   it('a duplicate is acknowledged again and stored once', async () => {
     const host = await LinkHost.start();
     const device = await host.device('udp');

@@ -52,6 +52,22 @@ it('a new boot begins anew', async () => {
   expect(host.journal.records.map(({ boot, seq }) => `${boot}-${seq}`)).toEqual(['7-100', '8-1']);
 });
 
+it('a copy from an earlier boot, however late, is stored once, and so is what comes after it', async () => {
+  const host = await LinkHost.start();
+  const node = await host.connect('udp');
+  for (const [boot, seq] of [
+    [9, 6],
+    [10, 1],
+    [9, 6],
+    [10, 1],
+    [10, 2],
+  ] as const) {
+    node.report(seq, { boot });
+    await node.next('ACK');
+  }
+  expect(host.journal.records.map(({ boot, seq }) => `${boot}-${seq}`)).toEqual(['9-6', '10-1', '10-2']);
+});
+
 it('a repetition is not acknowledged before the first is durable', async () => {
   const host = await LinkHost.start();
   host.journal.held = true;
