@@ -11,6 +11,7 @@
  * the name, addresses are parsed and paths absolute: nothing in it can be wrong any more.
  */
 import { z } from 'zod';
+import { JOURNAL_DEFAULTS } from '../journal/journal-defaults.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import { SERVICES, type ServiceName } from '../sessions/services/service-names.ts';
@@ -335,7 +336,7 @@ const limits = z.strictObject({
 const journal = z.strictObject({
   durability: z
     .enum(DURABILITIES)
-    .default('power')
+    .default(JOURNAL_DEFAULTS.durability)
     .describe(
       'What a reading survives once its device has the acknowledgement: power (synced to the disk: a power cut), process (written: the death of the gateway, not of the machine) or memory (neither; nothing is written).',
     ),
@@ -348,7 +349,7 @@ const journal = z.strictObject({
     .int()
     .min(0)
     .max(10_000)
-    .default(200)
+    .default(JOURNAL_DEFAULTS.syncIntervalMs)
     .describe(
       'At most one sync in this time; devices wait so long for their acknowledgements when there is much to do. Less wears an SD card more.',
     ),
@@ -356,16 +357,16 @@ const journal = z.strictObject({
     .int()
     .min(33_554_432)
     .max(1_099_511_627_776)
-    .default(1_073_741_824)
+    .default(JOURNAL_DEFAULTS.maxBytes)
     .describe('Bytes that the journal may take on the disk; when it is full, devices are told to wait.'),
   min_free_bytes: z
     .int()
     .min(0)
     .max(1_099_511_627_776)
-    .default(67_108_864)
+    .default(JOURNAL_DEFAULTS.minFreeBytes)
     .describe('Bytes of the file system that the journal leaves free.'),
   hold_s: seconds(604_800)
-    .default(600)
+    .default(JOURNAL_DEFAULTS.holdMs / 1_000)
     .describe(
       'How long readings are kept after the broker has taken them, for a broker that comes back without its newest. Longer than the broker takes to write what it has (autosave_interval of mosquitto).',
     ),

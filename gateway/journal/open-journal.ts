@@ -8,21 +8,9 @@ import { lockDirectory } from './directory-lock.ts';
 import { FileJournal, type FileJournalOptions, type JournalEvent } from './file-journal.ts';
 import type { DeviceState, Journal, JournalRecord } from './journal.ts';
 import type { Device } from '../devices/device.ts';
+import { JOURNAL_DEFAULTS } from './journal-defaults.ts';
 import { openNodeJournalFs } from './node-journal-fs.ts';
 import { recoverJournal } from './recovery.ts';
-
-/** What a FileJournal is made with unless told otherwise. */
-export const JOURNAL_DEFAULTS = {
-  durability: 'power',
-  syncIntervalMs: 250,
-  segmentBytes: 8_388_608,
-  maxBytes: 1_073_741_824,
-  minFreeBytes: 67_108_864,
-  holdMs: 600_000,
-  maxDevices: 1_024,
-  cacheRecords: 8_192,
-  maxPending: 8_192,
-} as const;
 
 /** Each left out is as in JOURNAL_DEFAULTS. */
 export type JournalSettings = Partial<
