@@ -82,7 +82,7 @@ describe('a right configuration', () => {
       journal: {
         durability: 'power',
         dir: join(cwd, 'bytes2mqtt-data'),
-        syncIntervalMs: 200,
+        syncIntervalMs: 250,
         maxBytes: 1_073_741_824,
         minFreeBytes: 67_108_864,
         holdMs: 600_000,
