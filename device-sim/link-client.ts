@@ -279,7 +279,8 @@ export class LinkClient {
     }
     const { message } = decoded;
     if (message.type === 'WELCOME') return this.#welcomed(message, frame.sid, nowMs);
-    if (message.type === 'ERROR' && (frame.sid === 0 || frame.sid === this.#sid)) {
+    // Sid 0 answers what was said without a session, and leaves one that stands untouched.
+    if (message.type === 'ERROR' && frame.sid === this.#sid) {
       return this.#refused(message.code, message.retryAfter * 1000, nowMs);
     }
     if (message.type === 'ACK' && frame.sid === 0) return this.#reportAcknowledged(message, nowMs);
