@@ -26,7 +26,7 @@ export function healthTable(health: Json, base: string, paint: Paint): string {
     ],
     [
       'journal',
-      `${count(waits)} readings wait${waits === 0 ? '' : `, the oldest for ${duration(number(journal, 'oldest_age_ms'))}`}`,
+      `${readings(waits)}${waits === 0 ? '' : `, the oldest for ${duration(number(journal, 'oldest_age_ms'))}`}`,
     ],
     [
       '',
@@ -64,7 +64,7 @@ export function glanceTable(journal: JournalGlance, deadLetters: number, dir: st
   return layOut(
     [
       ['journal', `${printable(dir)}, as it is on disk`],
-      ['', `${count(journal.depth)} readings wait, or a little less; ${count(journal.held)} held`],
+      ['', `${readings(journal.depth)}, or a little less; ${count(journal.held)} held`],
       ['', `${count(journal.segments)} segments, ${bytes(journal.bytesOnDisk)}, ${count(journal.damaged)} damaged`],
       ['', `${count(deadLetters)} dead letters`],
     ],
@@ -111,6 +111,10 @@ function text(of: Json, key: string): string {
 function reasons(by: Json): string {
   const shown = Object.keys(by).map((reason) => `${count(number(by, reason))} with ${printable(reason, 8)}`);
   return shown.length === 0 ? '' : ` (${shown.join(', ')})`;
+}
+
+function readings(waiting: number): string {
+  return waiting === 1 ? '1 reading waits' : `${count(waiting)} readings wait`;
 }
 
 function count(value: number): string {

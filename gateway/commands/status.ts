@@ -1,5 +1,7 @@
 /** `bytes2mqtt status`: how the running gateway is, by its own word over MQTT; else what its journal folder tells. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as setTimer } from 'node:timers';
+import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -35,28 +37,17 @@ export async function status(options: StatusOptions): Promise<ExitCode> {
   }
   const { config } = loaded;
   if (options.watch !== true) return await once(config, options);
-  let stopped = false;
-  const stop = (): void => {
-    stopped = true;
-    wake();
-  };
-  let wake = (): void => {};
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
   let exit: ExitCode = EXIT.ok;
-  while (!stopped) {
+  while (!stop.signal.aborted) {
     exit = await once(config, options);
-    const pause = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, WATCH_MS);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    if (!stopped) await pause;
+    await setTimeout(WATCH_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
-  process.off('SIGINT', stop);
-  process.off('SIGTERM', stop);
+  process.off('SIGINT', onSignal);
+  process.off('SIGTERM', onSignal);
   return exit;
 }
 
@@ -95,7 +86,7 @@ async function ask(config: Config): Promise<{ health: Json } | { error: string }
   const topics = new Topics(config.mqtt.base);
   const transaction = randomBytes(8).toString('hex');
   const answer = new Promise<Json | undefined>((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), ANSWER_MS);
+    const timer = setTimer(() => resolve(undefined), ANSWER_MS);
     connection.onMessage = (_topic, payload) => {
       const health = healthIn(payload, transaction);
       if (health === undefined) return;
@@ -109,7 +100,9 @@ async function ask(config: Config): Promise<{ health: Json } | { error: string }
   const health = await answer;
   await connection.close();
   if (health !== undefined) return { health };
-  return { error: `No gateway answers at ${connection.where} below ${config.mqtt.base}/. Is it running?` };
+  return {
+    error: `No gateway answers at ${connection.where} below ${config.mqtt.base}/. Is it running? After a broker was away it may take half a minute to come back.`,
+  };
 }
 
 function healthIn(payload: Buffer, transaction: string): Json | undefined {

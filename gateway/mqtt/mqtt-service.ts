@@ -157,12 +157,11 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     const memory = await watermark.read(connected);
     // Another connection may stand by now, which has asked for itself.
     if (!connection.connected || connection.stats.connects !== attempt) return;
+    const before = publisher.stats.replayed;
     publisher.begin(memory);
-    const { found } = watermark.stats;
-    const replayed = publisher.backlog;
-    if (found === 'lower' || found === 'forgotten') {
-      log.info({ found, backlog: replayed }, 'the broker has not all that it had accepted; it gets it again');
-    }
+    const replayed = publisher.stats.replayed - before;
+    if (replayed > 0)
+      log.info({ replayed }, 'the broker may have lost readings that it had accepted: it gets them again');
     watermark.write();
   };
   connection.onDisconnected = (error) => {

@@ -8,7 +8,9 @@ export interface Usage {
   readonly rssBytes: number;
 }
 
-const loaded = loadConfig({ path: process.argv[2], env: {}, cwd: process.cwd() });
+// Without the disk, unless it is asked for: then the figures are those of the gateway and not of the machine's disk.
+const env = { BYTES2MQTT_JOURNAL_DURABILITY: process.env['BYTES2MQTT_JOURNAL_DURABILITY'] ?? 'memory' };
+const loaded = loadConfig({ path: process.argv[2], env, cwd: process.cwd() });
 if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
 const gateway = await startGateway(loaded.config, createLog({ level: 'error', pretty: false }));
 

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -44,6 +45,19 @@ async function resourcesOf(text: string) {
 }
 
 describe('checkResources', () => {
+  it('tells a journal folder that cannot be made, and leaves nothing behind where it can', async () => {
+    const folder = configFolder({ file: '' });
+    const bad = await resourcesOf(`sources: [{ tcp: "127.0.0.1:0" }]\njournal: { dir: ${folder}/file/j }\n`);
+    expect(bad.codes).toEqual(['IO_ERROR journal.dir 2']);
+    const file = await resourcesOf(`sources: [{ tcp: "127.0.0.1:0" }]\njournal: { dir: ${folder}/file }\n`);
+    expect(file.codes).toEqual(['IO_ERROR journal.dir 2']);
+    const good = await resourcesOf(`sources: [{ tcp: "127.0.0.1:0" }]\njournal: { dir: ${folder}/a/b }\n`);
+    expect(good.codes).toEqual([]);
+    expect(readdirSync(folder)).toEqual(['file']);
+    const unused = `sources: [{ tcp: "127.0.0.1:0" }]\njournal: { durability: memory, dir: ${folder}/file }\n`;
+    expect((await resourcesOf(unused)).codes).toEqual([]);
+  });
+
   it('finds nothing where all is free, and leaves it free', async () => {
     const port = await freePort();
     const text = `sources:\n  - tcp: 127.0.0.1:${port}\n  - udp: 127.0.0.1:${port}\n  - unix: a.sock\n`;

@@ -39,9 +39,9 @@ interface Gateway {
   readonly journal: Journal;
   readonly service: MqttService;
   /** Appends the next readings and commits. */
-  read(device: TestDevice, first: number, count: number): void;
+  readonly read: (device: TestDevice, first: number, count: number) => void;
   /** Ends without getting rid of anything. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** The way from the journal to the broker, without devices. */
@@ -184,9 +184,9 @@ describe.skipIf(lacks('mosquitto'))('durable delivery to mosquitto', () => {
     const startedAt = performance.now();
     const waits: number[] = [];
     // Looking through all that was received for each live one would take longer than the backlog.
-    let arrived = (): void => {};
+    let arrived: (() => void) | undefined;
     sub.client.on('message', (topic) => {
-      if (topic === 'b/greenhouse') arrived();
+      if (topic === 'b/greenhouse') arrived?.();
     });
     for (let live = 20_001; service.publisher.backlog > 0; live++) {
       const sentAt = performance.now();

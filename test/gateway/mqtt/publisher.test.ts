@@ -251,33 +251,33 @@ describe('Publisher', () => {
   });
 });
 
+/** As after a restart: so many records wait, of which the first were accepted once. */
+async function backlogOf(count: number, more: More & { memory?: BrokerMemory; window?: number } = {}) {
+  const { memory = 'unknown', window = 100, ...options } = more;
+  const world = setUp({ replayRate: 1_000_000, ...options });
+  world.outbox.window = 0;
+  for (let seq = 1; seq <= count; seq++) world.append(world.device, seq, [100_000 + seq]);
+  world.journal.commit();
+  world.outbox.window = window;
+  world.reconnect(memory);
+  return world;
+}
+
+/** Acknowledges until nothing is in flight any more. */
+async function drain({ outbox, clock }: { outbox: TestOutbox; clock: { now: number } }): Promise<string[]> {
+  const all: string[] = [];
+  for (let idle = 0; idle < 30; ) {
+    clock.now += 5;
+    all.push(...outbox.take());
+    if (outbox.inFlight.length > 0) outbox.ack();
+    else idle++;
+    await turn();
+    if (idle > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return all;
+}
+
 describe('Publisher with a backlog', () => {
-  /** As after a restart: so many records wait, of which the first were accepted once. */
-  async function backlogOf(count: number, more: More & { memory?: BrokerMemory; window?: number } = {}) {
-    const { memory = 'unknown', window = 100, ...options } = more;
-    const world = setUp({ replayRate: 1_000_000, ...options });
-    world.outbox.window = 0;
-    for (let seq = 1; seq <= count; seq++) world.append(world.device, seq, [100_000 + seq]);
-    world.journal.commit();
-    world.outbox.window = window;
-    world.reconnect(memory);
-    return world;
-  }
-
-  /** Acknowledges until nothing is in flight any more. */
-  async function drain({ outbox, clock }: { outbox: TestOutbox; clock: { now: number } }): Promise<string[]> {
-    const all: string[] = [];
-    for (let idle = 0; idle < 30; ) {
-      clock.now += 5;
-      all.push(...outbox.take());
-      if (outbox.inFlight.length > 0) outbox.ack();
-      else idle++;
-      await turn();
-      if (idle > 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    return all;
-  }
-
   it('sends it to history in order, with half of the window, while live readings go to state at once', async () => {
     const world = await backlogOf(3_000);
     const { outbox, append, device, journal, clock, publisher } = world;
