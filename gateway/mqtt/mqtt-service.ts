@@ -162,7 +162,6 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     const replayed = publisher.stats.replayed - before;
     if (replayed > 0)
       log.info({ replayed }, 'the broker may have lost readings that it had accepted: it gets them again');
-    watermark.write();
   };
   connection.onDisconnected = (error) => {
     limited.warn(

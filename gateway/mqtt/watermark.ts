@@ -12,12 +12,16 @@
  * A broker writes what it keeps now and then, in one piece. So when its watermark is there, all that it had accepted
  * before is there, too; when it comes back with an older one, what came after is gone and is sent again.
  */
+import { performance } from 'node:perf_hooks';
 import type { Journal } from '../journal/journal.ts';
 import type { Connected, PublishOptions } from './connection.ts';
 import type { AcceptedSet, LsnRange } from './lsn-ranges.ts';
 import type { BrokerMemory } from './publisher.ts';
 
+/** At most one in this time. */
 const INTERVAL_MS = 1_000;
+/** How often it is looked whether there is one to write: the first after a connect shall not wait for a whole interval. */
+const LOOK_MS = 100;
 /** How long the broker has to say what it has; a broker that may not let us read never does. */
 const READ_MS = 2_000;
 const MAX_RANGES = 64;
@@ -38,8 +42,6 @@ export interface WatermarkOptions {
   readonly accepted: () => AcceptedSet;
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** Default 1,000. */
-  readonly intervalMs?: number;
   readonly readMs?: number;
 }
 
@@ -62,6 +64,8 @@ export class Watermark {
   /** The broker keeps it and lets us read it. */
   #usable = true;
   #echoes = 0;
+  /** Monotonic milliseconds. */
+  #writtenAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WatermarkOptions) {
     this.#options = options;
@@ -70,6 +74,7 @@ export class Watermark {
   /** Asks the broker what it remembers. Resolves always; 'unknown' when the connection is lost meanwhile. */
   async read({ retainAvailable }: Connected): Promise<BrokerMemory> {
     this.#sent = undefined;
+    this.#writtenAt = Number.NEGATIVE_INFINITY;
     this.#usable = retainAvailable;
     const memory = retainAvailable ? await this.#ask() : 'unknown';
     this.#usable = memory !== 'unknown';
@@ -85,11 +90,13 @@ export class Watermark {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.write(), this.#options.intervalMs ?? INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      if (performance.now() - this.#writtenAt >= INTERVAL_MS) this.write();
+    }, LOOK_MS);
     this.#timer.unref();
   }
 
-  /** Writes it when it has moved. */
+  /** Writes it when it has moved, however short ago the last was. */
   write(): void {
     const { connection, topic, journal, accepted, now } = this.#options;
     if (!connection.connected || this.#reading !== undefined) return;
@@ -102,6 +109,7 @@ export class Watermark {
     const text = `"journal":"${journal.id}","lsn":${lsn},"beyond":${rangesText(beyond)}`;
     if (text === this.#sent) return;
     this.#sent = text;
+    this.#writtenAt = performance.now();
     connection.publish(topic, `{${text},"ts":${now()}}`, {
       qos: 1,
       retain: true,

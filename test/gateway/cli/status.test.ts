@@ -22,6 +22,7 @@ describe.skipIf(lacks('mosquitto'))('bytes2mqtt status', () => {
     expect(before.stderr).toContain('No gateway answers');
 
     const gateway = startCli(['run'], { cwd });
+    onTestFinished(() => gateway.kill('SIGKILL'));
     await gateway.waitFor('connected to the broker');
     const asked = await cli(['status'], { cwd });
     expect(asked.code).toBe(0);
@@ -35,6 +36,7 @@ describe.skipIf(lacks('mosquitto'))('bytes2mqtt status', () => {
     });
 
     const watching = startCli(['status', '--watch', '--json'], { cwd });
+    onTestFinished(() => watching.kill('SIGKILL'));
     await watching.waitFor(/\}\n\{/);
     watching.kill('SIGINT');
     expect((await watching.result).code).toBe(0);
@@ -67,6 +69,7 @@ describe('a journal folder that cannot be used', () => {
   it('is told when another gateway has it', async () => {
     const cwd = folderFor(await freePort());
     const first = startCli(['run'], { cwd });
+    onTestFinished(() => first.kill('SIGKILL'));
     await first.waitFor('listening on');
     const second = await cli(['run'], { cwd });
     expect(second.code).toBe(1);
