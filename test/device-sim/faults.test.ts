@@ -187,7 +187,7 @@ describe('a fleet with faults on its way', () => {
         drop: 0.02,
         duplicate: 0.02,
         reorder: 0.05,
-        stall: 0.005,
+        stall: 0.01,
         'half-open': 0.003,
         death: 0.01,
       },
