@@ -11,7 +11,6 @@
  * ```
  */
 import type { Device } from '../devices/device.ts';
-import { GatewayError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type Log, rateLimited } from '../log.ts';
 import type { Value } from '../../protocol/index.ts';
@@ -115,12 +114,11 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
       }
     }
     bridge.event('publish_refused', fields);
-    const error = new GatewayError('PUBLISH_REFUSED', topics.state(device.alias), `the broker said ${reason}`);
     const fate = deadLetters === undefined ? 'they are given up' : 'see them with: bytes2mqtt deadletter list';
     limited.warn(
       `PUBLISH_REFUSED ${device.id}`,
-      { ...fields, err: error },
-      `the broker has refused readings of a device; ${fate}`,
+      { code: 'PUBLISH_REFUSED', ...fields },
+      `the broker has refused readings of ${device.alias} with reason ${reason}; ${fate}`,
     );
   }
 
@@ -166,8 +164,8 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
   connection.onDisconnected = (error) => {
     limited.warn(
       error.code,
-      { err: error, code: error.code },
-      'no connection to the broker; readings wait in the journal',
+      { code: error.code, broker: connection.where },
+      `no connection to the broker; readings wait in the journal (${error.message})`,
     );
   };
   connection.onRefused = (topic, reasonCode) => {
