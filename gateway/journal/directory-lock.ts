@@ -11,6 +11,8 @@
 import { readFileSync } from 'node:fs';
 import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import { GatewayError } from '../errors.ts';
 import { errnoOf } from '../sources/io-errors.ts';
 
@@ -19,6 +21,10 @@ interface Owner {
   readonly started: string;
   readonly boot: string;
 }
+
+/** A process that was killed may need a moment to be gone, for one when the disk is slow. */
+const DYING_MS = 2_000;
+const LOOK_AGAIN_MS = 100;
 
 /** Folders locked by this very process. */
 const ours = new Set<string>();
@@ -35,13 +41,18 @@ export async function lockDirectory(folder: string): Promise<() => Promise<void>
   if (ours.has(path)) throw locked(process.pid);
   const mine = `${path}.${process.pid}`;
   await writeFile(mine, JSON.stringify(ownerNow()));
+  const giveUpAt = performance.now() + DYING_MS;
   try {
     for (;;) {
       // A link appears with its content and only if there is none: no moment with an empty or a second lock.
       if (await tried(() => link(mine, path), 'EEXIST')) break;
       const text = await readFile(path, 'utf8').catch(() => '');
       const owner = parseOwner(text);
-      if (owner !== undefined && isAlive(owner)) throw locked(owner.pid);
+      if (owner !== undefined && isAlive(owner)) {
+        if (performance.now() >= giveUpAt) throw locked(owner.pid);
+        await setTimeout(LOOK_AGAIN_MS);
+        continue;
+      }
       const stale = `${path}.stale.${process.pid}`;
       if (!(await tried(() => rename(path, stale), 'ENOENT'))) continue;
       // Somebody may have been faster, and this is their new lock: they get it back.
@@ -86,7 +97,7 @@ function isAlive(owner: Owner): boolean {
   } catch (error) {
     return errnoOf(error) === 'EPERM';
   }
-  return startOf(owner.pid) === owner.started;
+  return startOf(owner.pid) === owner.started && !isZombie(owner.pid);
 }
 
 function ownerNow(): Owner {
@@ -97,6 +108,12 @@ function ownerNow(): Owner {
 function startOf(pid: number | 'self'): string {
   const stat = textOf(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+/** Dead, though its parent has not asked how it ended: field 3 of proc(5)'s stat. */
+function isZombie(pid: number): boolean {
+  const stat = textOf(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
 }
 
 function textOf(path: string): string {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +73,23 @@ describe('openJournal', () => {
     expect(await readAll(journal)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     expect(journal.stats.bytesOnDisk).toBeLessThan(4 * 65_536);
     await journal.close();
+  });
+
+  it.runIf(existsSync('/proc/self/stat'))('takes over from a process that is dead but not buried', async () => {
+    // The shell becomes `sleep`, which never asks how its child has ended.
+    const parent = spawn('sh', ['-c', 'sh -c : & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(line.toString());
+      const stat = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
+      while (stat()[2] !== 'Z') await new Promise((resolve) => setTimeout(resolve, 10));
+      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+      writeFileSync(join(folder, 'lock'), JSON.stringify({ pid, started: stat()[21], boot }));
+      const journal = await open();
+      await journal.close();
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 
   it('lets only one process at a folder, and takes over what a dead one has left', async () => {
