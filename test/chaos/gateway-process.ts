@@ -79,6 +79,8 @@ export class GatewayProcess {
       stdio: ['ignore', 'ignore', 'pipe', ...(preload ? (['ipc'] as const) : [])],
     });
     this.#child = child;
+    // A new process counts anew.
+    this.#struck = { fsync: 0, write: 0 };
     child.on('message', (struck: Struck) => {
       this.#struck = struck;
     });

@@ -29,6 +29,8 @@ export const diskFull: Scenario = {
     const rig = await Rig.open(context, {
       preload: true,
       ...(disk !== undefined && { journalFolder: join(disk, 'journal') }),
+      // What is only held would give way first, for minutes; here the disk is to be full soon.
+      journal: { hold_s: 1 },
     });
     await rig.gateway.start();
     const fleet = rig.fleet({ name: 'fleet', devices: DEVICES, ratePerS: RATE_PER_S });
