@@ -26,21 +26,23 @@ function machine(wallAtStart = START) {
 }
 
 describe('WallClock', () => {
-  it.each([['a day ahead', DAY], ['a day back', -DAY], ['to 1970', 1_000 - START], ['by a second', 1_000]])(
-    'does not see a leap %s that is taken back',
-    (_, by) => {
-      const { clocks, clock, steps, pass } = machine();
-      pass(10_000);
-      const before = clock.now();
-      clocks.wall += by;
-      pass(30_000);
-      expect(clock.now() - before).toBe(30_000);
-      clocks.wall -= by;
-      pass(200_000);
-      expect(clock.now() - before).toBe(230_000);
-      expect(steps).toEqual([]);
-    },
-  );
+  it.each([
+    ['a day ahead', DAY],
+    ['a day back', -DAY],
+    ['to 1970', 1_000 - START],
+    ['by a second', 1_000],
+  ])('does not see a leap %s that is taken back', (_, by) => {
+    const { clocks, clock, steps, pass } = machine();
+    pass(10_000);
+    const before = clock.now();
+    clocks.wall += by;
+    pass(30_000);
+    expect(clock.now() - before).toBe(30_000);
+    clocks.wall -= by;
+    pass(200_000);
+    expect(clock.now() - before).toBe(230_000);
+    expect(steps).toEqual([]);
+  });
 
   it.each([DAY, -DAY])('follows a leap of %i ms that lasts, once', (by) => {
     const { clocks, clock, steps, pass } = machine();
