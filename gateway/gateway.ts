@@ -17,6 +17,7 @@ import type { Config, SourceConfig } from './config/schema.ts';
 import type { Transport } from './devices/device.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { openJournalOf } from './journal-of.ts';
+import { HandshakeGate } from './limits/handshake-gate.ts';
 import { type Log, type LogLevel, rateLimited } from './log.ts';
 import { Loop } from './loop.ts';
 import { teeLog } from './mqtt/bridge-log.ts';
@@ -134,6 +135,7 @@ export async function startGateway(
   });
   const announcer = new Announcer(mqtt.bridge, log, limited);
 
+  const handshakes = new HandshakeGate(config.limits, () => loop.now(), limited);
   const links = new LinkTable({
     registry,
     journal,
@@ -143,6 +145,7 @@ export async function startGateway(
     wallNow: () => wall.at(loop.now()),
     randomU32: () => randomInt(2 ** 32),
     limits: config.limits,
+    admitHandshake: (carrier) => handshakes.admit(carrier.address),
     counters,
     listener: announcer,
     log: limited,

@@ -3,19 +3,13 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatAddress, overlaps, parseAddress } from './address.ts';
 import type { Address } from './address.ts';
+import { buildDevices } from './build-devices.ts';
 import type { Environment } from './env.ts';
 import type { Path } from './keys.ts';
 import type { Finding } from './problem.ts';
 import { formatPath } from './keys.ts';
-import type {
-  Config,
-  DeviceConfig,
-  FileConfig,
-  FileSource,
-  JournalConfig,
-  MqttConfig,
-  SourceConfig,
-} from './schema.ts';
+import { plainFindings, reachableFromOutside } from './plain.ts';
+import type { Config, FileConfig, FileSource, JournalConfig, MqttConfig, SourceConfig } from './schema.ts';
 
 export interface Built {
   readonly config: Config;
@@ -30,10 +24,12 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
   const config: Config = {
     mqtt: buildMqtt(file.mqtt, folder, problems, warnings),
     sources: buildSources(file.sources, folder, problems, warnings),
-    devices: buildDevices(file.devices, problems),
+    devices: buildDevices(file.devices, problems, warnings),
     limits: {
       connections: file.limits.connections,
       connectionsPerAddress: file.limits.connections_per_address,
+      connectionsUnauthenticated: file.limits.connections_unauthenticated,
+      sessionsPerConnection: file.limits.sessions_per_connection,
       devices: file.limits.devices,
       handshakeMs: milliseconds(file.limits.handshake_s),
       frameMs: milliseconds(file.limits.frame_s),
@@ -41,11 +37,24 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
       window: file.limits.window,
       readBudget: file.limits.read_budget,
       throttleMs: milliseconds(file.limits.throttle_s),
+      handshakesPerS: file.limits.handshakes_per_s,
+      handshakesPerAddressPerS: file.limits.handshakes_per_address_per_s,
+      framesPerS: file.limits.frames_per_s,
+      bytesPerS: file.limits.bytes_per_s,
+      logsPerS: file.limits.logs_per_s,
+      answersPerS: file.limits.answers_per_s,
+      outputBytes: file.limits.output_bytes,
+      schemaBytes: file.limits.schema_bytes,
+      channels: file.limits.channels,
+      commandsPerS: file.limits.commands_per_s,
+      commandsWaiting: file.limits.commands_waiting,
+      commandsPerDevice: file.limits.commands_per_device,
     },
     journal: buildJournal(file.journal, folder, env),
     delivery: { replayRate: file.delivery.replay_rate },
     log: file.log,
   };
+  warnings.push(...plainFindings(file, config));
   return { config, problems, warnings };
 }
 
@@ -191,7 +200,9 @@ function buildSources(
   return nameSources(sources, built, problems);
 }
 
-type Unnamed = { [K in SourceConfig['kind']]: Omit<Extract<SourceConfig, { kind: K }>, 'id'> }[SourceConfig['kind']];
+type Unnamed = {
+  [K in SourceConfig['kind']]: Omit<Extract<SourceConfig, { kind: K }>, 'id' | 'plain'>;
+}[SourceConfig['kind']];
 
 function buildSource(source: FileSource, folder: string): Unnamed {
   const { service } = source;
@@ -242,8 +253,8 @@ function nameSources(sources: readonly FileSource[], built: readonly Unnamed[], 
       });
   }
   return built.map((source, index) => {
-    const name = sources[index]?.name;
-    return { ...source, id: name ?? freeName(nameOf(source), taken) };
+    const { name, plain = !reachableFromOutside(source) } = sources[index] ?? {};
+    return { ...source, plain, id: name ?? freeName(nameOf(source), taken) };
   });
 }
 
@@ -257,29 +268,4 @@ function freeName(wanted: string, taken: Map<string, Path>): string {
   for (let number = 2; taken.has(name); number++) name = `${wanted}#${number}`;
   taken.set(name, []);
   return name;
-}
-
-// ----------------------------------------------------------------------------------------------------------- devices
-
-function buildDevices(devices: FileConfig['devices'], problems: Finding[]): Map<string, DeviceConfig> {
-  const built = new Map<string, DeviceConfig>();
-  const aliases = new Map<string, string>();
-  for (const [written, device] of Object.entries(devices)) {
-    const id = written.toLowerCase();
-    const { alias } = device;
-    if (built.has(id)) {
-      const message = 'this device is already there, in other letters; keep only one of them';
-      problems.push({ code: 'CONFIG_CONFLICT', path: ['devices', written], message, atKey: true });
-    }
-    built.set(id, { alias });
-    if (alias === undefined || alias === id) continue;
-    const clash = (message: string) =>
-      problems.push({ code: 'CONFIG_CONFLICT', path: ['devices', written, 'alias'], message });
-    const other = aliases.get(alias);
-    if (alias === 'bridge') clash('"bridge" is the name of the gateway itself in topics; choose another');
-    else if (other !== undefined) clash(`is already the alias of device ${other}`);
-    else if (/^[0-9a-f]{16}$/.test(alias)) clash('looks like the id of another device; choose another');
-    aliases.set(alias, id);
-  }
-  return built;
 }

@@ -65,6 +65,8 @@ interface SourceBase {
   readonly id: string;
   /** What to speak on it; undefined: the link protocol. */
   readonly service: ServiceName | undefined;
+  /** Whether devices without a key may speak the link protocol on it. */
+  readonly plain: boolean;
 }
 
 export interface TcpSourceConfig extends SourceBase {
@@ -120,11 +122,19 @@ export type SourceConfig =
 export interface DeviceConfig {
   /** `[a-z0-9_]{1,32}`, unique, not `bridge`. Undefined: the id is the alias. */
   readonly alias: string | undefined;
+  /** 32 bytes. With one, the device is let in by it only. */
+  readonly key: Uint8Array | undefined;
+  /** Let in without a key everywhere. */
+  readonly plain: boolean;
 }
 
 export interface LimitsConfig {
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** Connections that have no session yet. */
+  readonly connectionsUnauthenticated: number;
+  /** Devices behind one connection. */
+  readonly sessionsPerConnection: number;
   /** Devices remembered at once. */
   readonly devices: number;
   readonly handshakeMs: number;
@@ -137,6 +147,26 @@ export interface LimitsConfig {
   readonly readBudget: number;
   /** How long a source may stay unread under backpressure. */
   readonly throttleMs: number;
+  /** HELLOs and sealed REPORTs a second, in all and from one address. Of every rate ten seconds' worth may come at once. */
+  readonly handshakesPerS: number;
+  readonly handshakesPerAddressPerS: number;
+  /** Of one device. */
+  readonly framesPerS: number;
+  readonly bytesPerS: number;
+  /** LOG messages of one device that are passed on. */
+  readonly logsPerS: number;
+  /** Answers to datagrams of one address that belong to no session. */
+  readonly answersPerS: number;
+  /** Bytes held for a peer that does not read. */
+  readonly outputBytes: number;
+  /** Of one device's schema, in all parts; at most 4,096. */
+  readonly schemaBytes: number;
+  /** Of one device; at most 64. */
+  readonly channels: number;
+  /** Values for devices that are taken from MQTT, a second, and that may wait at once in all and for one device. */
+  readonly commandsPerS: number;
+  readonly commandsWaiting: number;
+  readonly commandsPerDevice: number;
 }
 
 export interface JournalConfig {
@@ -171,6 +201,8 @@ const SECRET = { writeOnly: true } as const;
 
 const text = (maximum = 1024) => z.string().min(1, 'must not be empty').max(maximum);
 const seconds = (maximum: number) => z.number().min(0.1).max(maximum);
+const rate = (byDefault: number, description: string) =>
+  z.number().min(0.1).max(1_000_000_000).default(byDefault).describe(description);
 
 /** The pattern is for editors; here `parseAddress` says more exactly what is wrong. */
 function address(ports: 'any' | 'not 0', description: string) {
@@ -199,6 +231,12 @@ const sourceCommon = {
     .enum(SERVICES)
     .optional()
     .describe('A bring-up service to offer here instead of the link protocol, for the first program of a new device.'),
+  plain: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether devices without a key are let in here, unauthenticated and unencrypted. Default: true where only this machine (a loopback address, a Unix socket), a serial line or the peer of `connect` gets in, else false. A device that has a key always needs it.',
+    ),
 };
 
 const tcpSource = z
@@ -307,11 +345,36 @@ const device = z.strictObject({
     .regex(ALIAS, 'must be 1 to 32 of a-z, 0-9 and _')
     .optional()
     .describe('Name of the device in topics; 1 to 32 of a-z, 0-9 and _, unique, not `bridge`. Default: the id.'),
+  key: text(64)
+    .optional()
+    .meta({
+      description:
+        'The 32 bytes that the device and the gateway share, as 64 hex digits or base64; better as `!secret NAME`. `bytes2mqtt key new DEVICE` makes one. With a key, nothing is taken from the device that is not sealed with it.',
+      ...SECRET,
+    }),
+  plain: z
+    .boolean()
+    .default(false)
+    .describe('Let this device in without a key, also where `plain` of the source is false. Not together with `key`.'),
 });
 
 const limits = z.strictObject({
   connections: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once, over all sources.'),
   connections_per_address: z.int().min(1).max(1_000_000).default(64).describe('Connections at once from one address.'),
+  connections_unauthenticated: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(64)
+    .describe(
+      'Connections at once that have no session yet; for one more, the oldest of the address that has the most of them is closed.',
+    ),
+  sessions_per_connection: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(32)
+    .describe('Devices behind one connection (a concentrator); for one more, the oldest session of it ends.'),
   devices: z
     .int()
     .min(1)
@@ -331,6 +394,57 @@ const limits = z.strictObject({
   throttle_s: seconds(86_400)
     .default(60)
     .describe('How long a source may stay unread because the way to the broker is full, before it is closed.'),
+  handshakes_per_s: rate(
+    100,
+    'Handshakes a second in all (HELLO, and a sealed REPORT): each may cost a key exchange. More are told to come back.',
+  ),
+  handshakes_per_address_per_s: rate(10, 'The same from one address (an IPv4 address, or the /64 of an IPv6 one).'),
+  frames_per_s: rate(
+    50,
+    'Frames a second of one device. A connection that brings more is read more slowly; over UDP they are not taken, and the device is told to wait.',
+  ),
+  bytes_per_s: rate(
+    20_000,
+    'Bytes a second of one device, in the same way; also what a connection may bring of noise.',
+  ),
+  logs_per_s: rate(2, 'LOG messages a second of one device that are passed on; the others are counted.'),
+  answers_per_s: rate(
+    50,
+    'Answers a second to datagrams of one address that belong to no session: errors, and bring-up services.',
+  ),
+  output_bytes: z
+    .int()
+    .min(4096)
+    .max(16_777_216)
+    .default(65_536)
+    .describe('Bytes held for one connection that does not read; when they are full, it is closed.'),
+  schema_bytes: z
+    .int()
+    .min(64)
+    .max(4096)
+    .default(4096)
+    .describe('Bytes of the schema of one device; a longer one is refused.'),
+  channels: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(64)
+    .describe(
+      'Channels of one device. A schema with more is refused; of a device without schema the values of further channels are left out and counted.',
+    ),
+  commands_per_s: rate(50, 'Values a second that are taken from MQTT for devices, over all of them.'),
+  commands_waiting: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(1024)
+    .describe('Commands that may wait for the answers of their devices, over all devices; more are refused.'),
+  commands_per_device: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(16)
+    .describe('Commands that may wait for the answers of one device.'),
 });
 
 const journal = z.strictObject({
@@ -417,15 +531,19 @@ export const fileSchema = z.strictObject({
     .min(1, 'must have at least one source, or be left out')
     .default([{ tcp: '127.0.0.1:2883', backlog: 511 }, { udp: '127.0.0.1:2883' }])
     .describe(
-      'The ways in. Each entry has exactly one of tcp, udp, unix, serial and connect. Default: TCP and UDP on port 2883 of the loopback address only, because devices are not authenticated in this version.',
+      'The ways in. Each entry has exactly one of tcp, udp, unix, serial and connect. Default: TCP and UDP on port 2883 of the loopback address only.',
     ),
   devices: z
     .record(z.string().regex(DEVICE_ID, 'must be a device id of 16 hex digits'), device)
     .prefault({})
     .describe(
-      'What is known about devices beforehand, by device id (16 hex digits). Devices not named here are welcome too.',
+      'What is known about devices beforehand, by device id (16 hex digits). Devices not named here are welcome where `plain` of the source is true.',
     ),
-  limits: limits.prefault({}).describe('What peers may take of the gateway.'),
+  limits: limits
+    .prefault({})
+    .describe(
+      "What peers may take of the gateway. Of every rate (`…_per_s`) ten seconds' worth may come at once, so that a device that was away brings what it has.",
+    ),
   journal: journal
     .prefault({})
     .describe('The journal between a device and the broker: what is acknowledged is in it until the broker has it.'),

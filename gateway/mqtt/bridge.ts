@@ -11,7 +11,7 @@
  * ```
  */
 import type { Device } from '../devices/device.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from '../limits/token-bucket.ts';
 import type { Topics } from './topics.ts';
 
 /** The part of MqttConnection that is needed to say something. */

@@ -7,6 +7,8 @@ export interface Carrier {
   readonly transport: Transport;
   /** Names connection or peer in logs and events. */
   readonly id: string;
+  /** Of the peer, as the socket tells it; for a serial line or a Unix-domain socket what names it. Limits count by it. */
+  readonly address: string;
   /** Whether the other one leads to the same peer. */
   same(other: Carrier): boolean;
   /** Sends one whole frame. False: no room, because the peer does not read; the carrier is then closing. */

@@ -4,6 +4,7 @@ import type { Transport } from '../../devices/device.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { RateLimitedLog } from '../../log.ts';
 import type { TimerQueue } from '../../timers.ts';
+import type { Carrier } from './carrier.ts';
 
 export interface LinkLimits {
   readonly handshakeMs: number;
@@ -80,6 +81,11 @@ export interface LinkContext {
   /** A random u32. */
   randomU32(): number;
   readonly limits: LinkLimits;
+  /**
+   * Asked for each HELLO and each sealed REPORT before anything is computed. 0: go ahead; otherwise the seconds that the
+   * peer should be told to wait (ERROR rate_limited). What is refused is counted and logged already.
+   */
+  admitHandshake(carrier: Carrier): number;
   readonly counters: Readonly<Record<Transport, LinkCounters>>;
   readonly listener: LinkListener;
   readonly log: RateLimitedLog;

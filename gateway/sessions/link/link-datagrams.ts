@@ -75,6 +75,10 @@ class DatagramCarrier implements Carrier {
     return `${this.#channel.id}/${address.includes(':') ? `[${address}]` : address}:${port}`;
   }
 
+  get address(): string {
+    return this.#peer.address;
+  }
+
   leadsTo(channel: DatagramChannel, peer: Peer): boolean {
     return channel === this.#channel && peer.port === this.#peer.port && peer.address === this.#peer.address;
   }

@@ -3,6 +3,7 @@ import { encodeStreamFrame, type Item, linkStreamDecoder } from '../../../protoc
 import type { Transport } from '../../devices/device.ts';
 import { GatewayError } from '../../errors.ts';
 import { ERROR, READ, type StreamChannel } from '../../sources/source.ts';
+import { hostOf } from '../../sources/address.ts';
 import type { Timer } from '../../timers.ts';
 import type { Session, SessionHost } from '../session.ts';
 import type { Carrier } from './carrier.ts';
@@ -60,6 +61,10 @@ export class LinkStream implements Session, Carrier, Origin {
 
   get id(): string {
     return this.#channel.id;
+  }
+
+  get address(): string {
+    return hostOf(this.#channel.peer);
   }
 
   /** A serial line is always there: it has no handshake deadline and does not close with a session. */

@@ -205,6 +205,13 @@ export class LinkTable {
       carrier.release();
       return;
     }
+    const waitS = this.#context.admitHandshake(carrier);
+    if (waitS > 0) {
+      count(counters.rejected, 'handshake-rate');
+      sendError(carrier, 0, 'rate_limited', waitS, '');
+      carrier.release();
+      return;
+    }
     const link = this.#linkOf(hello.device);
     if (link === undefined) {
       count(counters.rejected, 'too-many-devices');

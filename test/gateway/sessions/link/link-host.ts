@@ -10,6 +10,7 @@ import { Acceptor, type AcceptorLimits, type SessionFactory } from '../../../../
 import { DeviceRegistry } from '../../../../gateway/devices/registry.ts';
 import type { JournalRecord } from '../../../../gateway/journal/journal.ts';
 import { MemoryJournal } from '../../../../gateway/journal/memory-journal.ts';
+import { HandshakeGate, type HandshakeLimits } from '../../../../gateway/limits/handshake-gate.ts';
 import { createLog, rateLimited } from '../../../../gateway/log.ts';
 import { Loop } from '../../../../gateway/loop.ts';
 import {
@@ -52,7 +53,7 @@ export class HeldJournal extends MemoryJournal {
 }
 
 export interface LinkHostOptions {
-  readonly limits?: Partial<LinkLimits & AcceptorLimits>;
+  readonly limits?: Partial<LinkLimits & AcceptorLimits & HandshakeLimits>;
   readonly maxRecords?: number;
   readonly maxDevices?: number;
   /** More sources, e.g. a serial line. */
@@ -103,10 +104,21 @@ export class LinkHost {
       throttleMs: 60_000,
       connections: 1_024,
       connectionsPerAddress: 64,
+      connectionsUnauthenticated: 64,
+      sessionsPerConnection: 32,
       readBudget: 16_384,
+      handshakesPerS: 1_000,
+      handshakesPerAddressPerS: 1_000,
+      framesPerS: 100_000,
+      bytesPerS: 100_000_000,
+      answersPerS: 1_000,
+      schemaBytes: 4_096,
+      channels: 64,
+      commandsPerDevice: 16,
       ...given,
     };
     let random = 0x5eed_0000;
+    const handshakes = new HandshakeGate(limits, clock, limited);
     this.links = new LinkTable({
       registry: this.registry,
       journal: this.journal,
@@ -115,6 +127,7 @@ export class LinkHost {
       wallNow: () => START_MS + this.#nowMs,
       randomU32: () => (random += 1),
       limits,
+      admitHandshake: (carrier) => handshakes.admit(carrier.address),
       counters: this.counters,
       log: limited,
       listener: {
