@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   CONFIG_NOT_YET: 'the configuration uses something that this version does not have yet',
   CONFIG_CONFLICT: 'two parts of the configuration exclude each other',
   CONFIG_UNKNOWN_VARIABLE: 'an environment variable begins with BYTES2MQTT_ and is not one of ours',
+  PLAIN_ALLOWED: 'the configuration lets devices without a key in from outside of this machine',
   FILE_UNREADABLE: 'a file named by the configuration does not exist or cannot be read',
   SECRET_MISSING: 'a secret named by the configuration is not in the secrets file or the environment',
   ADDRESS_IN_USE: 'the address and port of a listener are taken by another program',

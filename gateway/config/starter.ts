@@ -18,8 +18,10 @@ mqtt:
   base: bytes2mqtt                  # first level of every topic
 
 sources:
-  # Devices are not authenticated in this version. So the addresses here are reachable from this machine only. For
-  # devices in a network that you trust, write 0.0.0.0 (every IPv4 address of this machine) instead of 127.0.0.1.
+  # Reachable from this machine only, so whoever comes is let in: good for a first look, also with "device-sim".
+  # For devices in your network write 0.0.0.0 (every IPv4 address of this machine) instead of 127.0.0.1. There, only
+  # devices with a key are let in (see "devices" below). Where you trust everybody who can reach the port, a line
+  # "plain: true" under the address lets the others in, too.
   - tcp: 127.0.0.1:2883
   - udp: 127.0.0.1:2883
 
@@ -38,9 +40,10 @@ sources:
   # - tcp: 127.0.0.1:7007
   #   service: echo
 
-# A device is welcome without being named here; an alias gives it a readable topic.
+# An alias gives a device a readable topic. A key, which the device has too, keeps everybody else out, and what it says
+# secret. To make one, "bytes2mqtt key new a1b2c3d4e5f60718 --print" puts it into secrets.yaml and shows what to write.
 # devices:
-#   a1b2c3d4e5f60718: { alias: greenhouse }
+#   a1b2c3d4e5f60718: { alias: greenhouse, key: !secret greenhouse }
 
 # What peers may take, and the defaults.
 # limits:

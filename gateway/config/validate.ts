@@ -16,7 +16,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   'sources.*.profile': 'device profiles',
   'sources.*.device': 'device profiles',
   'sources.*.tls': 'TLS listeners',
-  'devices.*.key': 'the secure channel with one key a device',
 };
 
 export type Validation = { ok: true; config: FileConfig } | { ok: false; findings: Finding[] };

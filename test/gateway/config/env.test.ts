@@ -23,6 +23,7 @@ const SAMPLES: Record<string, string> = {
   'sources.*.name': 'here',
   'sources.*.mode': '0600',
   'devices.*.alias': 'lamp',
+  'devices.*.key': '0123456789abcdef'.repeat(4),
   'journal.dir': 'data',
 };
 
@@ -122,7 +123,9 @@ describe('the environment over the file', () => {
     const loaded = loadText('devices: { A1B2C3D4E5F60718: { alias: file } }', {
       BYTES2MQTT_DEVICES_a1b2c3d4e5f60718_ALIAS: 'env',
     });
-    expect(loaded.ok && [...loaded.config.devices]).toEqual([['a1b2c3d4e5f60718', { alias: 'env' }]]);
+    expect(loaded.ok && Array.from(loaded.config.devices, ([id, { alias }]) => [id, alias])).toEqual([
+      ['a1b2c3d4e5f60718', 'env'],
+    ]);
   });
 
   it('counts an empty variable as not set', () => {

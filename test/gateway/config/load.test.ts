@@ -6,6 +6,9 @@ import { formatProblem } from '../../../gateway/config/problem.ts';
 import { STARTER } from '../../../gateway/config/starter.ts';
 import { configFolder, loadText } from '../../helpers/config-folder.ts';
 
+/** A device key, 32 bytes in hex. */
+const KEY = '6b'.repeat(31) + '01';
+
 function firstMessage(text: string): string {
   const loaded = loadText(text);
   return loaded.ok ? '' : (loaded.problems[0]?.message ?? '');
@@ -57,11 +60,20 @@ describe('a right configuration', () => {
         keepaliveS: 30,
       },
       sources: [
-        { kind: 'tcp', id: 'tcp:127.0.0.1:2883', service: undefined, host: '127.0.0.1', port: 2883, backlog: 511 },
+        {
+          kind: 'tcp',
+          id: 'tcp:127.0.0.1:2883',
+          service: undefined,
+          plain: true,
+          host: '127.0.0.1',
+          port: 2883,
+          backlog: 511,
+        },
         {
           kind: 'udp',
           id: 'udp:127.0.0.1:2883',
           service: undefined,
+          plain: true,
           host: '127.0.0.1',
           port: 2883,
           receiveBuffer: undefined,
@@ -122,9 +134,9 @@ describe('a right configuration', () => {
       .replace('ca: ca.pem', '# no ca')
       .replace(/^bytes2mqtt: .*$/m, '');
     expect(all).toMatch(/^ {2}- serial: /m);
-    const config = configOf(all, {}, { 'secrets.yaml': 'mqtt: x\n' });
+    const config = configOf(all, {}, { 'secrets.yaml': `mqtt: x\ngreenhouse: ${KEY}\n` });
     expect(config.sources.map((source) => source.kind)).toEqual(['tcp', 'udp', 'serial', 'unix', 'connect', 'tcp']);
-    expect(config.devices.get('a1b2c3d4e5f60718')).toEqual({ alias: 'greenhouse' });
+    expect(config.devices.get('a1b2c3d4e5f60718')).toMatchObject({ alias: 'greenhouse', key: Uint8Array.from(Buffer.from(KEY, 'hex')) });
   });
 
   it('reads every kind of source', () => {
@@ -138,7 +150,15 @@ sources:
   - { connect: "bridge.local:8899" }
   - { tcp: "[::1]:0" }
 `);
-    expect(sources[0]).toEqual({ kind: 'tcp', id: 'bringup', service: 'echo', host: '::1', port: 0, backlog: 5 });
+    expect(sources[0]).toEqual({
+      kind: 'tcp',
+      id: 'bringup',
+      service: 'echo',
+      plain: true,
+      host: '::1',
+      port: 0,
+      backlog: 5,
+    });
     expect(sources[1]).toMatchObject({ kind: 'udp', receiveBuffer: 1_000_000 });
     expect(sources[2]).toMatchObject({
       kind: 'unix',
@@ -149,6 +169,7 @@ sources:
       kind: 'serial',
       id: 'serial:/dev/ttyUSB0',
       service: undefined,
+      plain: true,
       path: '/dev/ttyUSB0',
       baud: 9600,
       dataBits: 7,
@@ -166,9 +187,9 @@ sources:
 
   it('keeps device ids exact that YAML would take for numbers, in either case', () => {
     const { devices } = configOf('devices:\n  9007199254740993: { alias: a }\n  12E4567812345678: { alias: b }\n');
-    expect([...devices]).toEqual([
-      ['9007199254740993', { alias: 'a' }],
-      ['12e4567812345678', { alias: 'b' }],
+    expect(Array.from(devices, ([id, { alias }]) => [id, alias])).toEqual([
+      ['9007199254740993', 'a'],
+      ['12e4567812345678', 'b'],
     ]);
   });
 
@@ -263,7 +284,6 @@ describe('a wrong configuration is told with code, path, line and column', () =>
     ['later: profile', 'sources:\n  - serial: /dev/x\n    profile: y', ['CONFIG_NOT_YET sources[0].profile 3:5']],
     ['later: device', 'sources:\n  - serial: /dev/x\n    device: y', ['CONFIG_NOT_YET sources[0].device 3:5']],
     ['later: tls', 'sources:\n  - tls: a:1', ['CONFIG_NOT_YET sources[0].tls 2:5']],
-    ['later: key', 'devices:\n  a1b2c3d4e5f60718: { key: x }', ['CONFIG_NOT_YET devices.a1b2c3d4e5f60718.key 2:23']],
     ['later: http', 'http: { port: 1 }', ['CONFIG_NOT_YET http 1:1']],
     ['key twice', 'mqtt:\n  base: x\n  base: y', ['CONFIG_SYNTAX - 3:3']],
     ['tab', 'mqtt:\n\tbase: x', ['CONFIG_SYNTAX - 2:1']],

@@ -1,0 +1,71 @@
+/**
+ * Where devices without a key are let in: authenticated is the default wherever anybody but this machine can reach.
+ *
+ * ```
+ *   tcp, udp on a loopback address, unix, serial, connect    plain allowed
+ *   tcp, udp on any other address                            plain only if `plain: true` says so
+ * ```
+ */
+import type { Finding } from './problem.ts';
+import type { Config, FileConfig, SourceKind } from './schema.ts';
+
+/** `host` is undefined where there is none. */
+export interface Reach {
+  readonly kind: SourceKind;
+  readonly host?: string;
+}
+
+/** Whether others than this machine, and those whom it connects to by itself, reach the source. */
+export function reachableFromOutside({ kind, host = '' }: Reach): boolean {
+  return (kind === 'tcp' || kind === 'udp') && !isLoopback(host);
+}
+
+/** Whether a host can only be this machine. A name but `localhost` may be anything. */
+export function isLoopback(host: string): boolean {
+  const lower = host.toLowerCase();
+  if (lower === 'localhost') return true;
+  const [, mapped] = /^::ffff:([0-9.]+)$/.exec(lower) ?? [];
+  if (/^127\.[0-9.]+$/.test(mapped ?? lower)) return true;
+  // One of the many spellings of ::1; the URL parser knows the short one.
+  return lower.includes(':') && URL.canParse(`http://[${lower}]`) && new URL(`http://[${lower}]`).hostname === '[::1]';
+}
+
+/**
+ * What is worth a line at each start: every opt-in to plain that somebody outside of this machine can use, and who is
+ * shut out for want of a key.
+ */
+export function plainFindings(file: FileConfig, config: Config): Finding[] {
+  const speaking = config.sources.filter(({ service }) => service === undefined);
+  const outside = speaking.filter(reachableFromOutside);
+  const isLetIn = [...config.devices.values()].some(({ key, plain }) => key !== undefined || plain);
+  const findings: Finding[] = [];
+  const tell = (code: Finding['code'], path: Finding['path'], message: string, more: Partial<Finding> = {}): void =>
+    void findings.push({ code, path, message, found: false, ...more });
+
+  for (const [index, { plain }] of file.sources.entries()) {
+    const source = config.sources[index];
+    if (source === undefined) continue;
+    const path = ['sources', index, 'plain'];
+    if (source.service !== undefined) {
+      if (plain !== undefined) tell('CONFIG_CONFLICT', path, 'has no effect on a service, which anybody may use');
+    } else if (!outside.includes(source)) continue;
+    else if (source.plain) {
+      const message = `whoever reaches ${source.id} may be any device that has no key, and read and change what those say`;
+      tell('PLAIN_ALLOWED', path, message);
+    } else if (!isLetIn) {
+      const message = `only devices with a key are let in here, and none has one: "bytes2mqtt key new DEVICE" makes one, "plain: true" lets in all`;
+      tell('CONFIG_CONFLICT', ['sources', index, source.kind], message);
+    }
+  }
+  for (const [written, { key, plain }] of Object.entries(file.devices)) {
+    if (plain && outside.length > 0) {
+      const where = outside.map(({ id }) => id).join(' or ');
+      const message = `whoever reaches ${where} may be this device, and read and change what it says`;
+      tell('PLAIN_ALLOWED', ['devices', written, 'plain'], message);
+    } else if (key === undefined && !plain && speaking.length > 0 && speaking.every((source) => !source.plain)) {
+      const message = `this device has no key, and no source lets it in without: "bytes2mqtt key new ${written}" makes one`;
+      tell('CONFIG_CONFLICT', ['devices', written], message, { atKey: true });
+    }
+  }
+  return findings;
+}
