@@ -12,7 +12,23 @@ export * from './framing/slip.ts';
 export * from './framing/type-length.ts';
 export * from './framing/until-close.ts';
 export * from './utf8.ts';
-export * from './link/frame.ts';
+export {
+  CRC_BYTES,
+  FRAME_OVERHEAD,
+  HEADER_BYTES,
+  LINK_VERSION,
+  LinkFrame,
+  MAX_DATAGRAM_BYTES,
+  MAX_FRAME_BEFORE_SESSION,
+  MAX_FRAME_BYTES,
+  TAG_BYTES,
+  decodeFrame,
+  encodeFrame,
+  isSealed,
+  sealFrame,
+  writeHeader,
+} from './link/frame.ts';
+export type { DecodedFrame, FrameErrorCode, FrameFailure, FrameHeader } from './link/frame.ts';
 export { decodeBody, encodeBody, encodeMessage } from './link/message-codec.ts';
 export type {
   BodyErrorCode,
@@ -37,3 +53,8 @@ export * from './link/receive-window.ts';
 export * from './link/retransmission-timeout.ts';
 export * from './link/send-window.ts';
 export * from './link/explain.ts';
+export * from './link/secure/handshake.ts';
+export { KEY_BYTES, KeyPair } from './link/secure/primitives.ts';
+export { NUMBER_BYTES, SEALED_OVERHEAD, SecureChannel, sealedSid } from './link/secure/secure-channel.ts';
+export type { OpenedFrame, SealedHeader } from './link/secure/secure-channel.ts';
+export type { SecureErrorCode, SecureFailure } from './link/secure/secure-failure.ts';

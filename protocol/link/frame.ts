@@ -7,6 +7,8 @@
  *   │                                        └ CRC-32/ISO-HDLC over everything before it
  *   └ bits 7–5 version = 1 | 4–3 security | 2 down | 1 ack wanted | 0 critical
  * ```
+ *
+ * A sealed frame has the same header; what follows it is in `secure/`.
  */
 import { crc32 } from '../checksum.ts';
 
@@ -15,6 +17,8 @@ export const LINK_VERSION = 1;
 export const FRAME_OVERHEAD = 14;
 export const HEADER_BYTES = 10;
 export const CRC_BYTES = 4;
+/** What ends a sealed frame in place of the CRC. */
+export const TAG_BYTES = 16;
 /** The longest frame on a stream, header and CRC included. */
 export const MAX_FRAME_BYTES = 1024;
 /** The longest datagram. */
@@ -22,8 +26,9 @@ export const MAX_DATAGRAM_BYTES = 1200;
 /** The longest frame before the session stands. */
 export const MAX_FRAME_BEFORE_SESSION = 256;
 
-/** Security levels, bits 4–3 of `vf`: 0 is a CRC, 1 is reserved for authenticated encryption, 2 and 3 are free. */
+/** Security levels, bits 4–3 of `vf`: 0 is a CRC, 1 authenticated encryption, 2 and 3 are free. */
 const SECURITY_CRC = 0;
+const SECURITY_SEALED = 1;
 
 /** What of the header the sender chooses. Flags left out are not set. */
 export interface FrameHeader {
@@ -36,10 +41,25 @@ export interface FrameHeader {
   readonly critical?: boolean;
 }
 
-/** A frame whose checksum is right; nothing is known about its body yet. A view into the bytes it came in. */
+/** Where the body of a frame that was opened lies, and the numbers that the seal has kept. */
+export interface Opened {
+  /** The plaintext. */
+  readonly bytes: Uint8Array;
+  /** Where in it the body begins; it goes on to the end. */
+  readonly bodyStart: number;
+  readonly sid: number;
+  /** As in a plain frame: of the reliable counter when an ACK is wanted. */
+  readonly seq: number;
+}
+
+/**
+ * A frame whose checksum or tag is right; nothing is known about its body yet. A plain one is a view into the bytes it
+ * came in.
+ */
 export class LinkFrame {
   readonly version: number = LINK_VERSION;
-  readonly security: number = SECURITY_CRC;
+  /** 0 for a frame with a CRC, 1 for one that was sealed. */
+  readonly security: number;
   /** From the gateway to the device. */
   readonly down: boolean;
   /** Carries a number of the reliable counter and wants an ACK. */
@@ -49,24 +69,37 @@ export class LinkFrame {
   readonly type: number;
   readonly sid: number;
   readonly seq: number;
-  /** The whole frame; the body is `bytes[HEADER_BYTES..bodyEnd)`. */
+  /** The body is `bytes[bodyStart..bodyEnd)`: of the whole frame, or of the plaintext of a sealed one. */
   readonly bytes: Uint8Array;
+  readonly bodyStart: number;
   readonly bodyEnd: number;
 
-  constructor(bytes: Uint8Array) {
-    const vf = bytes[0]!;
+  /** `frame` is the whole frame as it came; `opened` what was in it, when it was sealed. */
+  constructor(frame: Uint8Array, opened?: Opened) {
+    const vf = frame[0]!;
     this.down = (vf & 4) !== 0;
     this.ackWanted = (vf & 2) !== 0;
     this.critical = (vf & 1) !== 0;
-    this.type = bytes[1]!;
-    this.sid = u32(bytes, 2);
-    this.seq = u32(bytes, 6);
-    this.bytes = bytes;
-    this.bodyEnd = bytes.length - CRC_BYTES;
+    this.type = frame[1]!;
+    if (opened === undefined) {
+      this.security = SECURITY_CRC;
+      this.sid = u32(frame, 2);
+      this.seq = u32(frame, 6);
+      this.bytes = frame;
+      this.bodyStart = HEADER_BYTES;
+      this.bodyEnd = frame.length - CRC_BYTES;
+    } else {
+      this.security = SECURITY_SEALED;
+      this.sid = opened.sid;
+      this.seq = opened.seq;
+      this.bytes = opened.bytes;
+      this.bodyStart = opened.bodyStart;
+      this.bodyEnd = opened.bytes.length;
+    }
   }
 
   get body(): Uint8Array {
-    return this.bytes.subarray(HEADER_BYTES, this.bodyEnd);
+    return this.bytes.subarray(this.bodyStart, this.bodyEnd);
   }
 }
 
@@ -76,7 +109,7 @@ export type FrameErrorCode =
   | 'too-short'
   /** More than the limit given. */
   | 'too-long'
-  /** A security level that needs keys, or none that exists. */
+  /** A sealed frame, which only its session's keys can check, or a security level that does not exist. */
   | 'unsupported-security'
   /** The CRC computed is not the one received. */
   | 'bad-crc'
@@ -110,6 +143,11 @@ export function decodeFrame(bytes: Uint8Array, maxBytes: number = MAX_DATAGRAM_B
   return { ok: true, frame: new LinkFrame(bytes) };
 }
 
+/** Whether the bytes claim to be a sealed frame, whose checks are in `secure/`; nothing else is looked at. */
+export function isSealed(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && ((bytes[0]! >> 3) & 3) === SECURITY_SEALED;
+}
+
 /** Puts header and CRC around a body. RangeError when the whole is longer than a datagram may be. */
 export function encodeFrame(header: FrameHeader, body: Uint8Array): Uint8Array {
   const frame = new Uint8Array(body.length + FRAME_OVERHEAD);
@@ -118,12 +156,14 @@ export function encodeFrame(header: FrameHeader, body: Uint8Array): Uint8Array {
   return sealFrame(frame);
 }
 
-/** Writes a header into the first bytes of a frame under construction. */
-export function writeHeader(frame: Uint8Array, { type, sid, seq, down, ackWanted, critical }: FrameHeader): void {
+/** Writes a header into the first bytes of a frame under construction, `sealed` or plain. */
+export function writeHeader(frame: Uint8Array, header: FrameHeader, sealed = false): void {
+  const { type, sid, seq, down, ackWanted, critical } = header;
   if (type !== (type & 0xff)) throw new RangeError(`${type} is no message type`);
   if (sid !== sid >>> 0) throw new RangeError(`${sid} is no sid`);
   if (seq !== seq >>> 0) throw new RangeError(`${seq} is no seq`);
-  frame[0] = (LINK_VERSION << 5) | (SECURITY_CRC << 3) | (down ? 4 : 0) | (ackWanted ? 2 : 0) | (critical ? 1 : 0);
+  const security = sealed ? SECURITY_SEALED : SECURITY_CRC;
+  frame[0] = (LINK_VERSION << 5) | (security << 3) | (down ? 4 : 0) | (ackWanted ? 2 : 0) | (critical ? 1 : 0);
   frame[1] = type;
   putU32(frame, 2, sid);
   putU32(frame, 6, seq);
@@ -137,11 +177,13 @@ export function sealFrame(frame: Uint8Array): Uint8Array {
   return frame;
 }
 
-function u32(bytes: Uint8Array, at: number): number {
+/** The u32 at an offset that is known to be inside. */
+export function u32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-function putU32(bytes: Uint8Array, at: number, value: number): void {
+/** Writes a u32 at an offset that is known to be inside. */
+export function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >> 24;
   bytes[at + 1] = value >> 16;
   bytes[at + 2] = value >> 8;

@@ -83,7 +83,7 @@ export type BodyErrorCode =
   /** A field with a value that its declaration excludes. */
   | 'out-of-range';
 
-/** `offset` is an index into the frame; `field` names the field, of the header or of the body. */
+/** `offset` is an index into the frame's `bytes`; `field` names the field, of the header or of the body. */
 export interface BodyFailure {
   readonly ok: false;
   readonly code: BodyErrorCode;
@@ -102,7 +102,7 @@ export function decodeBody(frame: LinkFrame): DecodedBody {
   if (declaration === undefined) return { ok: false, code: 'unknown-message', offset: 1, field: 'type' };
   const misfit = checkHeader(frame, declaration);
   if (misfit !== undefined) return misfit;
-  const r = reader.reset(frame.bytes, HEADER_BYTES, frame.bodyEnd);
+  const r = reader.reset(frame.bytes, frame.bodyStart, frame.bodyEnd);
   if (declaration.name === 'READINGS') {
     // The same as below, without the detour through the declaration.
     const samples = readSamples(r);
@@ -118,9 +118,7 @@ export function decodeBody(frame: LinkFrame): DecodedBody {
     if (!inRange(field, value)) return { ok: false, code: 'out-of-range', offset: start, field: field.name };
     message[field.name] = value;
   }
-  return (
-    checkTogether(message as unknown as Message, frame.seq) ?? { ok: true, message: message as unknown as Message }
-  );
+  return checkTogether(message as unknown as Message, frame) ?? { ok: true, message: message as unknown as Message };
 }
 
 /** Whether the header is one that this type may have. */
@@ -140,18 +138,18 @@ export function checkHeader(frame: LinkFrame, declaration: MessageDeclaration): 
   return undefined;
 }
 
-/** What one field alone cannot tell. Offsets count from the start of the frame. */
-export function checkTogether(message: Message, seq: number): BodyFailure | undefined {
+/** What one field alone cannot tell. */
+function checkTogether(message: Message, { seq, bodyStart }: LinkFrame): BodyFailure | undefined {
   switch (message.type) {
     case 'HELLO':
       if (message.minVersion <= message.maxVersion) return undefined;
-      return { ok: false, code: 'out-of-range', offset: HEADER_BYTES + 1, field: 'maxVersion' };
+      return { ok: false, code: 'out-of-range', offset: bodyStart + 1, field: 'maxVersion' };
     case 'SCHEMA':
       if (message.part < message.parts) return undefined;
-      return { ok: false, code: 'out-of-range', offset: HEADER_BYTES + 4, field: 'part' };
+      return { ok: false, code: 'out-of-range', offset: bodyStart + 4, field: 'part' };
     case 'GAP':
       if (message.first <= seq) return undefined;
-      return { ok: false, code: 'out-of-range', offset: HEADER_BYTES, field: 'first' };
+      return { ok: false, code: 'out-of-range', offset: bodyStart, field: 'first' };
     default:
       return undefined;
   }
@@ -182,7 +180,8 @@ export function encodeBody(message: Message): Uint8Array {
   return w.finish().slice();
 }
 
-function headerOf(declaration: MessageDeclaration, header: MessageHeader): MessageHeader & { type: number } {
+/** The header of a message as `writeHeader` takes it: what its type fixes is filled in. */
+export function headerOf(declaration: MessageDeclaration, header: MessageHeader): MessageHeader & { type: number } {
   const down = declaration.direction === 'both' ? header.down === true : declaration.direction === 'down';
   const ackWanted = declaration.reliable === 'optional' ? header.ackWanted === true : declaration.reliable === 'always';
   const { sid, seq, critical = false } = header;
