@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { WireForm } from '../protocol/index.ts';
 import type { CheckOptions } from './commands/check.ts';
 import type { ChosenOptions, DeadLetterOptions } from './commands/deadletter.ts';
+import type { NewKeyOptions } from './commands/key.ts';
 import type { ConfigOptions } from './commands/read-config.ts';
 import type { StatusOptions } from './commands/status.ts';
 import { EXIT } from './exit-codes.ts';
@@ -117,6 +118,22 @@ function buildProgram(done: (exit: number) => void): Command {
     .action(async (file: string | undefined, options: { force?: boolean }) => {
       const { init } = await import('./commands/init.ts');
       done(init(file, options));
+    });
+
+  const key = command(program, 'key', 'look after the keys of devices', 'key new a1b2c3d4e5f60718 --print');
+  command(
+    key,
+    'new',
+    'make a key for a device, into secrets.yaml beside the configuration',
+    'key new greenhouse --print',
+  )
+    .argument('<device>', 'its id (16 hex digits), or its alias in the configuration')
+    .option('-c, --config <file>', 'configuration file, which may still lack the key (default: bytes2mqtt.yaml here)')
+    .option('--print', 'show the key, for the device')
+    .option('-f, --force', 'replace the key that it has')
+    .action(async (device: string, options: NewKeyOptions) => {
+      const { newKey } = await import('./commands/key.ts');
+      done(newKey(device, options));
     });
 
   command(program, 'ports', 'list the serial ports of this machine', 'ports --json')

@@ -6,7 +6,7 @@ import { STARTER } from '../../../gateway/config/starter.ts';
 import { cli } from '../../helpers/cli.ts';
 import { configFolder } from '../../helpers/config-folder.ts';
 
-const COMMANDS = ['run', 'demo', 'check', 'schema', 'init', 'ports', 'explain'];
+const COMMANDS = ['run', 'demo', 'check', 'schema', 'init', 'key', 'ports', 'explain'];
 
 describe('help', () => {
   it('lists all commands', async () => {
