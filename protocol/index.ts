@@ -58,3 +58,5 @@ export { KEY_BYTES, KeyPair } from './link/secure/primitives.ts';
 export { NUMBER_BYTES, SEALED_OVERHEAD, SecureChannel, sealedSid } from './link/secure/secure-channel.ts';
 export type { OpenedFrame, SealedHeader } from './link/secure/secure-channel.ts';
 export type { SecureErrorCode, SecureFailure } from './link/secure/secure-failure.ts';
+export type * from './profile/profile.ts';
+export { profileJsonSchema } from './profile/schema.ts';
