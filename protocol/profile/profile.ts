@@ -191,7 +191,7 @@ export interface ProfileInstance {
   /** What the device would say to these bytes (a frame out of `createRequestDecoder`), or undefined: not for it. */
   answer(request: Uint8Array, values: FieldValues): Answer | undefined;
   /** Every byte of a frame named; also of one that fails. */
-  explain(frame: Uint8Array): ExplainedFrame;
+  explain(frame: Uint8Array): FrameExplanation;
 }
 
 /** By alias or hidden field's name, in shown units. */
@@ -299,7 +299,7 @@ export interface Answer {
 }
 
 /** A frame for people. `parts` cover every byte at least once, in order of `from`; bit fields share theirs. */
-export interface ExplainedFrame {
+export interface FrameExplanation {
   /** The frame after unescaping: what `from` and `to` count in. */
   readonly bytes: Uint8Array;
   readonly message: string | undefined;
