@@ -4,7 +4,6 @@
  */
 import { ByteReader } from '../bytes.ts';
 import { printable } from '../text.ts';
-import { HEADER_BYTES } from './frame.ts';
 import type { FieldDeclaration, MessageDeclaration } from './messages.ts';
 import { CHANNEL_CLASSES, QUALITIES, VALUE_TYPES } from './value.ts';
 
@@ -29,13 +28,14 @@ interface Walk {
   stop: BodyStop | undefined;
 }
 
-/** The ranges of `frame[HEADER_BYTES..bodyEnd)`. */
+/** The ranges of `frame[bodyStart..bodyEnd)`. */
 export function walkBody(
   frame: Uint8Array,
+  bodyStart: number,
   bodyEnd: number,
   declaration: MessageDeclaration,
 ): { ranges: BodyRange[]; stop: BodyStop | undefined } {
-  const walk: Walk = { r: new ByteReader(frame, HEADER_BYTES, bodyEnd), ranges: [], stop: undefined };
+  const walk: Walk = { r: new ByteReader(frame, bodyStart, bodyEnd), ranges: [], stop: undefined };
   for (const field of declaration.fields) {
     if (walk.stop !== undefined) break;
     if (field.type === 'samples') walkSamples(walk);
@@ -44,7 +44,7 @@ export function walkBody(
     else walkField(walk, field);
   }
   const last = walk.ranges.at(-1);
-  const end = last === undefined ? HEADER_BYTES : last.offset + last.length;
+  const end = last === undefined ? bodyStart : last.offset + last.length;
   if (end < bodyEnd) {
     const known = walk.stop === undefined;
     walk.ranges.push({

@@ -6,16 +6,27 @@
  *   frame      22 04 00 …          ranges count from here; wireOffset counts in the bytes given
  * ```
  */
-import { CRC_BYTES, decodeFrame, FRAME_OVERHEAD, HEADER_BYTES, LINK_VERSION, MAX_DATAGRAM_BYTES } from './frame.ts';
-import type { FrameErrorCode, FrameFailure } from './frame.ts';
-import { hex, walkBody } from './explain-body.ts';
+import {
+  CRC_BYTES,
+  decodeFrame,
+  FRAME_OVERHEAD,
+  HEADER_BYTES,
+  LINK_VERSION,
+  MAX_DATAGRAM_BYTES,
+  isSealed,
+  u32,
+} from './frame.ts';
+import type { FrameFailure } from './frame.ts';
+import { walkBody } from './explain-body.ts';
 import type { BodyStop } from './explain-body.ts';
+import { bodyProblem } from './explain-content.ts';
+import type { Content, Finding } from './explain-content.ts';
+import { headerRanges, hex32, range } from './explain-header.ts';
+import type { Range } from './explain-header.ts';
+import { explainSealed, looksSealed } from './explain-sealed.ts';
 import { decodeBody } from './message-codec.ts';
-import type { BodyErrorCode, BodyFailure, Message } from './message-codec.ts';
+import type { Message } from './message-codec.ts';
 import { messageByNumber } from './messages.ts';
-import type { MessageDeclaration } from './messages.ts';
-import { decodeSchema } from './schema.ts';
-import type { SchemaErrorCode } from './schema.ts';
 
 /** How the bytes are wrapped: a bare frame (a datagram), or COBS with 00 behind each frame (a stream). */
 export type WireForm = 'frame' | 'cobs';
@@ -34,14 +45,9 @@ export interface ExplainedRange {
 }
 
 /** What is wrong with a frame. */
-export interface ExplainedProblem {
-  readonly code: FrameErrorCode | BodyErrorCode | SchemaErrorCode | 'bad-cobs';
-  /** Within the frame. */
-  readonly offset: number;
+export interface ExplainedProblem extends Finding {
   /** Within the bytes given. */
   readonly wireOffset: number;
-  /** A sentence with the numbers that matter. */
-  readonly text: string;
 }
 
 export interface ExplainedFrame {
@@ -50,14 +56,17 @@ export interface ExplainedFrame {
   readonly wireLength: number;
   /** With COBS: whether the 00 behind it was there. */
   readonly delimited: boolean;
-  /** The frame itself, COBS taken off (as far as that went). */
+  /** The frame itself, COBS taken off (as far as that went), with the plaintext in place of what could be decrypted. */
   readonly bytes: Uint8Array;
+  /** Nothing wrong was found. Of a sealed frame that could not be opened, only the outside is known. */
   readonly ok: boolean;
+  /** For sealed frames: whether the key given has opened it. */
+  readonly sealed?: 'opened' | 'closed';
   /** The message's name, or `unknown`. */
   readonly name: string;
   readonly ranges: readonly ExplainedRange[];
   readonly problem?: ExplainedProblem;
-  /** When all is well. */
+  /** When all is well, and known. */
   readonly message?: Message;
 }
 
@@ -69,14 +78,20 @@ export interface Explanation {
   readonly frames: readonly ExplainedFrame[];
 }
 
-/** Explains a bare frame, or a piece of a stream with any number of frames. `auto` finds out which it is. */
-export function explain(bytes: Uint8Array, form: WireForm | 'auto' = 'auto'): Explanation {
-  if (form === 'frame') return explainBare(bytes);
-  if (form === 'cobs') return explainStream(bytes);
-  const bare = explainBare(bytes);
-  if (bare.frames[0]?.problem === undefined || decodeFrame(bytes).ok) return bare;
-  const stream = explainStream(bytes);
+/**
+ * Explains a bare frame, or a piece of a stream with any number of frames. `auto` finds out which it is. A device's `key`
+ * opens its sealed HELLOs and REPORTs; the other sealed frames take keys that nobody but the two ends has.
+ */
+export function explain(bytes: Uint8Array, form: WireForm | 'auto' = 'auto', key?: Uint8Array): Explanation {
+  if (form === 'frame') return explainBare(bytes, key);
+  if (form === 'cobs') return explainStream(bytes, key);
+  const bare = explainBare(bytes, key);
+  if (decodeFrame(bytes).ok) return bare;
+  const stream = explainStream(bytes, key);
   if (stream.frames.some(({ bytes }) => decodeFrame(bytes).ok)) return stream;
+  // A sealed frame has nothing that could be checked: it must look like one.
+  if (looksSealed(bytes)) return bare;
+  if (stream.frames.some(({ bytes }) => looksSealed(bytes))) return stream;
   return looksLikeStream(bytes) ? stream : bare;
 }
 
@@ -99,22 +114,23 @@ interface Unwrapped {
   readonly problem?: ExplainedProblem;
 }
 
-function explainBare(bytes: Uint8Array): Explanation {
+function explainBare(bytes: Uint8Array, key: Uint8Array | undefined): Explanation {
   const wire = Array.from({ length: bytes.length + 1 }, (_, at) => at);
-  const frame = explainFrame({ frame: bytes, wire, wireOffset: 0, wireLength: bytes.length, delimited: false });
+  const unwrapped = { frame: bytes, wire, wireOffset: 0, wireLength: bytes.length, delimited: false };
+  const frame = explainFrame(unwrapped, key);
   return { form: 'frame', ok: frame.ok, frames: [frame] };
 }
 
-function explainStream(bytes: Uint8Array): Explanation {
+function explainStream(bytes: Uint8Array, key: Uint8Array | undefined): Explanation {
   const frames: ExplainedFrame[] = [];
   let from = 0;
   while (from < bytes.length) {
     const zero = bytes.indexOf(0, from);
     const to = zero < 0 ? bytes.length : zero;
-    if (to > from) frames.push(explainFrame(unwrap(bytes, from, to)));
+    if (to > from) frames.push(explainFrame(unwrap(bytes, from, to), key));
     from = to + 1;
   }
-  if (frames.length === 0) frames.push(explainFrame(unwrap(bytes, 0, 0)));
+  if (frames.length === 0) frames.push(explainFrame(unwrap(bytes, 0, 0), key));
   return { form: 'cobs', ok: frames.every(({ ok }) => ok), frames };
 }
 
@@ -148,19 +164,34 @@ function unwrap(bytes: Uint8Array, from: number, to: number): Unwrapped {
   return problem === undefined ? unwrapped : { ...unwrapped, problem };
 }
 
-type Range = Omit<ExplainedRange, 'wireOffset'>;
-
-function explainFrame(unwrapped: Unwrapped): ExplainedFrame {
-  const { frame: bytes, wire, wireOffset, wireLength, delimited } = unwrapped;
+function explainFrame(unwrapped: Unwrapped, key: Uint8Array | undefined): ExplainedFrame {
+  const { frame, wire, wireOffset, wireLength, delimited } = unwrapped;
   const place = (offset: number): number => wire[Math.min(offset, wire.length - 1)] ?? 0;
+  const { bytes, ranges, sealed, finding, message } = isSealed(frame) ? explainSealed(frame, key) : explainPlain(frame);
+  const problem = unwrapped.problem ?? (finding && { ...finding, wireOffset: place(finding.offset) });
+  return {
+    wireOffset,
+    wireLength,
+    delimited,
+    bytes,
+    ok: problem === undefined,
+    ...(sealed !== undefined && { sealed }),
+    name: (bytes.length >= 2 && messageByNumber(bytes[1]!)?.name) || 'unknown',
+    ranges: ranges.map((range) => ({ ...range, wireOffset: place(range.offset) })),
+    ...(problem !== undefined && { problem }),
+    ...(problem === undefined && message !== undefined && { message }),
+  };
+}
+
+function explainPlain(bytes: Uint8Array): Content {
   const declaration = bytes.length >= 2 ? messageByNumber(bytes[1]!) : undefined;
-  const ranges: Range[] = headerRanges(bytes, declaration);
+  const ranges: Range[] = headerRanges(bytes, declaration, FRAME_OVERHEAD);
   const decoded = decodeFrame(bytes);
   let stop: BodyStop | undefined;
   if (bytes.length >= FRAME_OVERHEAD) {
     const bodyEnd = bytes.length - CRC_BYTES;
     if (declaration !== undefined) {
-      const body = walkBody(bytes, bodyEnd, declaration);
+      const body = walkBody(bytes, HEADER_BYTES, bodyEnd, declaration);
       ranges.push(...body.ranges);
       stop = body.stop;
     } else if (bodyEnd > HEADER_BYTES) {
@@ -170,56 +201,7 @@ function explainFrame(unwrapped: Unwrapped): ExplainedFrame {
   }
   const body = decoded.ok ? decodeBody(decoded.frame) : undefined;
   const finding = decoded.ok ? bodyProblem(body!, bytes, stop) : frameProblem(decoded, bytes);
-  const problem = unwrapped.problem ?? (finding && { ...finding, wireOffset: place(finding.offset) });
-  return {
-    wireOffset,
-    wireLength,
-    delimited,
-    bytes,
-    ok: problem === undefined,
-    name: declaration?.name ?? 'unknown',
-    ranges: ranges.map((range) => ({ ...range, wireOffset: place(range.offset) })),
-    ...(problem !== undefined && { problem }),
-    ...(problem === undefined && body?.ok && { message: body.message }),
-  };
-}
-
-function range(bytes: Uint8Array, name: string, offset: number, length: number, meaning: string, text?: string): Range {
-  return { offset, length, name, value: text ?? hex(bytes.subarray(offset, offset + length)), meaning };
-}
-
-/** As much of the header as is there. */
-function headerRanges(bytes: Uint8Array, declaration: MessageDeclaration | undefined): Range[] {
-  const ranges: Range[] = [];
-  const length = bytes.length;
-  if (length >= 1) {
-    const vf = bytes[0]!;
-    const words = [`version ${vf >> 5}`, `security ${(vf >> 3) & 3}`, (vf & 4) !== 0 ? 'down' : 'up'];
-    if ((vf & 2) !== 0) words.push('ack wanted');
-    if ((vf & 1) !== 0) words.push('critical');
-    ranges.push(range(bytes, 'vf', 0, 1, 'Version and flags.', words.join(', ')));
-  }
-  if (length >= 2) {
-    const text = `0x${bytes[1]!.toString(16).padStart(2, '0')} ${declaration?.name ?? 'unknown'}`;
-    ranges.push(range(bytes, 'type', 1, 1, declaration?.note ?? 'Not assigned.', text));
-  }
-  if (length >= 6) {
-    const sid = u32(bytes, 2);
-    const meaning = sid === 0 ? 'No session.' : 'The session.';
-    ranges.push(range(bytes, 'sid', 2, 4, meaning, `0x${sid.toString(16).padStart(8, '0')}`));
-  }
-  if (length >= 10) {
-    const reliable = (bytes[0]! & 2) !== 0;
-    const meaning = reliable
-      ? 'Number from the reliable counter.'
-      : 'Number from the counter of unacknowledged frames.';
-    ranges.push(range(bytes, 'seq', 6, 4, meaning, `${u32(bytes, 6)}`));
-  }
-  const end = length >= 10 ? 10 : length >= 6 ? 6 : Math.min(length, 2);
-  if (length < FRAME_OVERHEAD && end < length) {
-    ranges.push(range(bytes, 'unread', end, length - end, 'The frame ends too early.'));
-  }
-  return ranges;
+  return { bytes, ranges, finding, ...(body?.ok && { message: body.message }) };
 }
 
 function crcRange(bytes: Uint8Array, decoded: { ok: true } | FrameFailure): Range {
@@ -233,8 +215,6 @@ function crcRange(bytes: Uint8Array, decoded: { ok: true } | FrameFailure): Rang
   return range(bytes, 'crc', at, CRC_BYTES, meaning, hex32(u32(bytes, at)));
 }
 
-type Finding = Omit<ExplainedProblem, 'wireOffset'>;
-
 function frameProblem(failure: FrameFailure, bytes: Uint8Array): Finding {
   const { code, offset } = failure;
   switch (code) {
@@ -243,7 +223,7 @@ function frameProblem(failure: FrameFailure, bytes: Uint8Array): Finding {
     case 'too-long':
       return { code, offset, text: `${bytes.length} bytes, where ${MAX_DATAGRAM_BYTES} are the most` };
     case 'unsupported-security':
-      return { code, offset, text: `security level ${(bytes[0]! >> 3) & 3} cannot be read without keys` };
+      return { code, offset, text: `there is no security level ${(bytes[0]! >> 3) & 3}` };
     case 'bad-crc':
       return { code, offset, text: `CRC computed ${hex32(failure.computed)}, received ${hex32(failure.received)}` };
     case 'bad-version':
@@ -251,48 +231,4 @@ function frameProblem(failure: FrameFailure, bytes: Uint8Array): Finding {
     default:
       return { code, offset, text: code };
   }
-}
-
-function bodyProblem(
-  body: { ok: true; message: Message } | BodyFailure,
-  bytes: Uint8Array,
-  stop: BodyStop | undefined,
-): Finding | undefined {
-  if (!body.ok) {
-    const { code, offset, field } = body;
-    return { code, offset, text: HEADER_TEXTS[code] ?? stop?.text ?? `${field} is out of range at offset ${offset}` };
-  }
-  if (body.message.type !== 'SCHEMA') return undefined;
-  const { part, content } = body.message;
-  // A later part is judged as if it came after an empty first one.
-  const schema = decodeSchema(part === 0 ? [content] : [new Uint8Array(4), content]);
-  if (typeof schema !== 'string') return undefined;
-  const offset = stop?.offset ?? bytes.length - CRC_BYTES - content.length;
-  return { code: schema, offset, text: stop?.text ?? SCHEMA_TEXTS[schema] ?? schema };
-}
-
-const HEADER_TEXTS: Partial<Record<BodyErrorCode, string>> = {
-  'unknown-message': 'the type is not assigned',
-  'wrong-direction': 'this type does not go in this direction',
-  'wrong-ack': 'the ack-wanted bit does not fit this type',
-  'bad-sid': 'this type has a sid if and only if there is a session',
-  'bad-seq': 'HELLO has seq 0, and a frame that wants an ACK never has',
-};
-
-const SCHEMA_TEXTS: Partial<Record<SchemaErrorCode, string>> = {
-  'trailing-bytes': 'bytes follow the last channel',
-  'misplaced-name': 'only part 0 may name device, model and firmware',
-  'too-many-channels': 'more than 64 channels',
-  'duplicate-channel': 'two channels have the same number',
-  'unknown-value-type': 'a channel has a value type that is not assigned',
-  'empty-name': 'a channel has no name',
-  'long-name': 'a name is longer than 64 bytes, or a unit longer than 16',
-};
-
-function u32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
-}
-
-function hex32(value = 0): string {
-  return `0x${value.toString(16).padStart(8, '0')}`;
 }

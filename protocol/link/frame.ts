@@ -57,7 +57,6 @@ export interface Opened {
  * came in.
  */
 export class LinkFrame {
-  readonly version: number = LINK_VERSION;
   /** 0 for a frame with a CRC, 1 for one that was sealed. */
   readonly security: number;
   /** From the gateway to the device. */
@@ -96,6 +95,10 @@ export class LinkFrame {
       this.bodyStart = opened.bodyStart;
       this.bodyEnd = opened.bytes.length;
     }
+  }
+
+  get version(): number {
+    return LINK_VERSION;
   }
 
   get body(): Uint8Array {

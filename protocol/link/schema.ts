@@ -20,6 +20,10 @@ export const MAX_SCHEMA_PARTS = 16;
 /** All parts' contents together. */
 export const MAX_SCHEMA_BYTES = 4096;
 export const MAX_CHANNELS = 64;
+/** What a schema at rest may have: every channel number. Devices that are described by a profile have more than 64. */
+export const MAX_STORED_CHANNELS = 256;
+/** A part counts its channels in one byte. */
+const MAX_PART_CHANNELS = 255;
 /** UTF-8 bytes of the device's and a channel's name, model and firmware. */
 export const MAX_NAME_BYTES = 64;
 /** UTF-8 bytes of a unit. */
@@ -50,7 +54,7 @@ export interface Schema {
   readonly name: string;
   readonly model: string;
   readonly firmware: string;
-  /** At most 64. */
+  /** At most 64 on the wire. */
   readonly channels: readonly ChannelDeclaration[];
 }
 
@@ -78,7 +82,23 @@ export type SchemaErrorCode =
 
 /** Splits a schema into the contents of SCHEMA parts. RangeError for a schema that breaks a limit above. */
 export function encodeSchemaParts(schema: Schema, maxContentBytes: number): Uint8Array[] {
-  checkSchema(schema);
+  const parts = encodeParts(schema, maxContentBytes, MAX_CHANNELS);
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  if (parts.length > MAX_SCHEMA_PARTS) throw new RangeError(`a schema of ${parts.length} parts`);
+  if (total > MAX_SCHEMA_BYTES) throw new RangeError(`a schema of ${total} bytes`);
+  return parts;
+}
+
+/** A schema as it is kept at rest: parts one behind the other, and up to 256 channels. RangeError beyond. */
+export function encodeStoredSchema(schema: Schema): Uint8Array {
+  return joined(encodeParts(schema, MAX_STORED_BYTES, MAX_STORED_CHANNELS));
+}
+
+/** 256 channels with the longest names. */
+const MAX_STORED_BYTES = 32_768;
+
+function encodeParts(schema: Schema, maxContentBytes: number, maxChannels: number): Uint8Array[] {
+  checkSchema(schema, maxChannels);
   const parts: Uint8Array[] = [];
   const channels = schema.channels.map(encodeChannel);
   let next = 0;
@@ -87,28 +107,30 @@ export function encodeSchemaParts(schema: Schema, maxContentBytes: number): Uint
     for (const text of [schema.name, schema.model, schema.firmware]) writeStr8(w, parts.length === 0 ? text : '');
     let bytes = w.offset + 1;
     let end = next;
-    while (end < channels.length && bytes + channels[end]!.length <= maxContentBytes) bytes += channels[end++]!.length;
+    const last = Math.min(channels.length, next + MAX_PART_CHANNELS);
+    while (end < last && bytes + channels[end]!.length <= maxContentBytes) bytes += channels[end++]!.length;
     if (end === next && next < channels.length && parts.length > 0) throw new RangeError('a channel fits no part');
     w.u8(end - next);
     for (const channel of channels.slice(next, end)) w.bytes(channel);
     next = end;
     parts.push(w.finish());
   } while (next < channels.length);
-  const total = parts.reduce((sum, part) => sum + part.length, 0);
-  if (parts.length > MAX_SCHEMA_PARTS) throw new RangeError(`a schema of ${parts.length} parts`);
-  if (total > MAX_SCHEMA_BYTES) throw new RangeError(`a schema of ${total} bytes`);
   return parts;
 }
 
 /** The CRC that names a schema: over the contents in order, and 1 where it would be 0, which means "none". */
 export function schemaCrc(parts: readonly Uint8Array[]): number {
+  return crc32(joined(parts)) || 1;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
     at += part.length;
   }
-  return crc32(all) || 1;
+  return all;
 }
 
 /** What of a SCHEMA message matters here. */
@@ -127,7 +149,13 @@ export class SchemaAssembler {
   private crc = 0;
   private contents: (Uint8Array | undefined)[] = [];
   private bytes = 0;
+  private readonly maxBytes: number;
   private done: Schema | undefined = undefined;
+
+  /** `maxBytes`: what all parts may have together; more than the default is no schema. */
+  constructor(maxBytes: number = MAX_SCHEMA_BYTES) {
+    this.maxBytes = Math.min(maxBytes, MAX_SCHEMA_BYTES);
+  }
 
   /** The schema, once `add` has said `complete`, and until a part of another one comes. */
   get schema(): Schema | undefined {
@@ -140,7 +168,7 @@ export class SchemaAssembler {
     if (crc !== this.crc || parts !== this.contents.length) this.begin(crc, parts);
     if (this.done !== undefined) return 'complete';
     if (this.contents[part] === undefined) {
-      if (this.bytes + content.length > MAX_SCHEMA_BYTES) return this.fail('schema-too-large');
+      if (this.bytes + content.length > this.maxBytes) return this.fail('schema-too-large');
       this.contents[part] = content;
       this.bytes += content.length;
     }
@@ -171,33 +199,67 @@ export class SchemaAssembler {
 
 /** Reads the contents of all parts, in order. */
 export function decodeSchema(contents: readonly Uint8Array[]): Schema | SchemaErrorCode {
-  const texts = ['', '', ''];
-  const channels: ChannelDeclaration[] = [];
-  const numbers = new Set<number>();
-  for (const [part, content] of contents.entries()) {
+  const parts = new PartReader(MAX_CHANNELS);
+  for (const content of contents) {
     const r = new ByteReader(content);
-    for (let i = 0; i < texts.length; i++) {
-      const length = r.u8();
-      const text = r.text(length);
-      if (length > 0 && part > 0) return 'misplaced-name';
-      if (length > MAX_NAME_BYTES) return failureOf(r) ?? 'long-name';
-      texts[i] += text;
-    }
-    const count = r.u8();
-    for (let i = 0; i < count; i++) {
-      const channel = readChannel(r);
-      if (typeof channel === 'string') return channel;
-      if (channels.length === MAX_CHANNELS) return 'too-many-channels';
-      if (numbers.has(channel.number)) return 'duplicate-channel';
-      numbers.add(channel.number);
-      channels.push(channel);
-    }
+    const problem = parts.read(r);
+    if (problem !== undefined) return problem;
     r.expectEnd();
     const failure = failureOf(r);
     if (failure !== undefined) return failure;
   }
-  const [name = '', model = '', firmware = ''] = texts;
-  return { name, model, firmware, channels };
+  return parts.schema;
+}
+
+/** Reads what `encodeStoredSchema` has written. */
+export function decodeStoredSchema(bytes: Uint8Array): Schema | SchemaErrorCode {
+  const parts = new PartReader(MAX_STORED_CHANNELS);
+  const r = new ByteReader(bytes);
+  do {
+    const problem = parts.read(r);
+    if (problem !== undefined) return problem;
+  } while (r.remaining > 0);
+  return parts.schema;
+}
+
+/** Puts a schema together from its parts. */
+class PartReader {
+  private readonly texts = ['', '', ''];
+  private readonly channels: ChannelDeclaration[] = [];
+  private readonly numbers = new Set<number>();
+  private readonly maxChannels: number;
+  private parts = 0;
+
+  constructor(maxChannels: number) {
+    this.maxChannels = maxChannels;
+  }
+
+  get schema(): Schema {
+    const [name = '', model = '', firmware = ''] = this.texts;
+    return { name, model, firmware, channels: this.channels };
+  }
+
+  /** Reads one part, and not beyond it. */
+  read(r: ByteReader): SchemaErrorCode | undefined {
+    for (let i = 0; i < this.texts.length; i++) {
+      const length = r.u8();
+      const text = r.text(length);
+      if (length > 0 && this.parts > 0) return 'misplaced-name';
+      if (length > MAX_NAME_BYTES) return failureOf(r) ?? 'long-name';
+      this.texts[i] += text;
+    }
+    this.parts++;
+    const count = r.u8();
+    for (let i = 0; i < count; i++) {
+      const channel = readChannel(r);
+      if (typeof channel === 'string') return channel;
+      if (this.channels.length === this.maxChannels) return 'too-many-channels';
+      if (this.numbers.has(channel.number)) return 'duplicate-channel';
+      this.numbers.add(channel.number);
+      this.channels.push(channel);
+    }
+    return failureOf(r);
+  }
 }
 
 function readChannel(r: ByteReader): ChannelDeclaration | SchemaErrorCode {
@@ -245,10 +307,10 @@ function encodeChannel(channel: ChannelDeclaration): Uint8Array {
   return w.finish();
 }
 
-function checkSchema(schema: Schema): void {
+function checkSchema(schema: Schema, maxChannels: number): void {
   const { name, model, firmware, channels } = schema;
   for (const text of [name, model, firmware]) checkText(text, 0, MAX_NAME_BYTES);
-  if (channels.length > MAX_CHANNELS) throw new RangeError(`${channels.length} channels`);
+  if (channels.length > maxChannels) throw new RangeError(`${channels.length} channels`);
   if (new Set(channels.map(({ number }) => number)).size < channels.length) throw new RangeError('duplicate channel');
   for (const channel of channels) {
     checkText(channel.name, 1, MAX_NAME_BYTES);
