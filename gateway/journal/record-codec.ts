@@ -20,9 +20,8 @@ import {
   ByteReader,
   ByteWriter,
   crc32,
-  decodeSchema,
-  encodeSchemaParts,
-  MAX_SCHEMA_BYTES,
+  decodeStoredSchema,
+  encodeStoredSchema,
   readSamples,
   type Sample,
   type Schema,
@@ -33,7 +32,7 @@ export const FORMAT_VERSION = 1;
 export const HEAD_BYTES = 17;
 export const HEADER_RECORD_BYTES = HEAD_BYTES + 17;
 export const MARK_RECORD_BYTES = HEAD_BYTES + 16;
-/** A record is never longer: a datagram's samples and 4 KiB of schema stay far below. */
+/** A record is never longer: a datagram's samples and 32 KiB of schema stay far below. */
 export const MAX_RECORD_BYTES = 65_535;
 
 export const KIND = { header: 1, mark: 2, device: 3, record: 4 } as const;
@@ -115,15 +114,13 @@ export function segmentSalt(journalId: string, number: number): number {
 
 /** A schema in the form that DEVICE has. */
 export function schemaBytes(schema: Schema | undefined): Uint8Array {
-  if (schema === undefined) return NO_SCHEMA;
-  const parts = encodeSchemaParts(schema, MAX_SCHEMA_BYTES);
-  return parts.length === 1 ? parts[0]! : NO_SCHEMA;
+  return schema === undefined ? NO_SCHEMA : encodeStoredSchema(schema);
 }
 
 /** The schema of a StoredDevice, or undefined when there is none. */
 export function storedSchema(bytes: Uint8Array): Schema | undefined {
   if (bytes.length === 0) return undefined;
-  const schema = decodeSchema([bytes]);
+  const schema = decodeStoredSchema(bytes);
   return typeof schema === 'string' ? undefined : schema;
 }
 

@@ -81,6 +81,23 @@ describe('the record codec', () => {
     );
   });
 
+  it('gives back the schema of a device with a channel for every number', () => {
+    const channels = Array.from({ length: 256 }, (_, number) => ({
+      number,
+      type: 'f64' as const,
+      class: 'none' as const,
+      scale: 0,
+      writable: false,
+      totalIncreasing: false,
+      diagnostic: false,
+      name: `${'c'.repeat(60)}${number}`,
+      unit: 'x'.repeat(16),
+    }));
+    const schema: Schema = { name: 'n', model: 'm', firmware: 'f', channels };
+    expect(storedSchema(schemaBytes(schema))).toEqual(schema);
+    expect(storedSchema(schemaBytes({ ...schema, channels: [] }))).toEqual({ ...schema, channels: [] });
+  });
+
   it('gives back header, mark and device', () => {
     const schema: Schema = {
       name: 'n',
