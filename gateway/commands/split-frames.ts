@@ -20,7 +20,8 @@ import {
 /** Explains bytes as `explain` does, and as several bare frames when they are no good frame as a whole. */
 export function explainFrames(bytes: Uint8Array, form: WireForm | 'auto'): Explanation {
   const whole = explain(bytes, form);
-  if (form === 'cobs' || whole.frames.some((frame) => decodeFrame(frame.bytes).ok)) return whole;
+  if (form === 'cobs' || bytes.length === 0) return whole;
+  if (whole.frames.some((frame) => decodeFrame(frame.bytes).ok)) return whole;
   const frames: ExplainedFrame[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = frameLength(bytes, at) ?? bytes.length - at;
