@@ -58,6 +58,10 @@ export class GatewayProcess {
     writeFileSync(this.#config, JSON.stringify(config, undefined, 2));
   }
 
+  get tcpPort(): number {
+    return this.#options.tcpPort;
+  }
+
   /** When it was started last, on the monotonic clock. */
   get spawnedAt(): number {
     return this.#spawnedAt;

@@ -1,0 +1,208 @@
+/**
+ * `npm run flood`: 50 good devices beside 1,000 connections that never finish a frame and 10 MB/s of noise. What the good
+ * ones feel is the time from a reading to its ACK; what the machine feels is the gateway's memory. See docs/flood.md.
+ *
+ * ```
+ *   npm run flood -- [--short] [--for S] [--only defaults|raised] [--json]
+ * ```
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Random } from '../../device-sim/random.ts';
+import { Broker } from '../chaos/broker.ts';
+import { end, start } from '../chaos/children.ts';
+import { GatewayProcess } from '../chaos/gateway-process.ts';
+import { LinkProbe } from '../chaos/link-probe.ts';
+import { stablePort } from '../chaos/ports.ts';
+import { sleep } from '../chaos/wait.ts';
+import type { Attack, AttackReport } from './attackers.ts';
+
+const USAGE = `npm run flood -- [OPTIONS]
+  --short          10 s a row, and no judgement by time: the form for CI
+  --for S          seconds a row (30 by default)
+  --only NAME      defaults, or raised (limits so high that every attacker is let in)
+  --json           one JSON object at the end, on stdout`;
+
+const DEVICES = 50;
+const PERIOD_MS = 200;
+const SLOW = 1_000;
+const GARBAGE = 10;
+const GARBAGE_BYTES_PER_S = 10_000_000;
+const MAX_P99_MS = 500;
+const MAX_GROWTH_BYTES = 30 * 1_048_576;
+const FIRST_DEVICE = 0xf100_0000_0000_0000n;
+
+interface Row {
+  readonly name: 'defaults' | 'raised';
+  readonly about: string;
+  readonly limits: Readonly<Record<string, unknown>>;
+}
+
+/** Good devices are not to be slowed for the rate they have here; that is not the subject. */
+const GOOD = { frames_per_s: 1_000 };
+
+const ROWS: readonly Row[] = [
+  {
+    name: 'defaults',
+    about: 'the limits as they are shipped: most of the slow ones are let go again',
+    limits: GOOD,
+  },
+  {
+    name: 'raised',
+    about: 'limits so high that all 1,000 stand at once and the noise is read as it comes',
+    limits: {
+      ...GOOD,
+      connections: 4_096,
+      connections_unauthenticated: 4_096,
+      handshake_s: 600,
+      frame_s: 600,
+      bytes_per_s: 100_000_000,
+    },
+  },
+];
+
+interface Result {
+  readonly row: Row;
+  readonly quiet: Latency;
+  readonly flooded: Latency;
+  readonly growthBytes: number;
+  readonly attack: AttackReport;
+  readonly failures: readonly string[];
+}
+
+interface Latency {
+  readonly readings: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly worst: number;
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function latencyOf(values: readonly number[]): Latency {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+  return { readings: sorted.length, p50: at(0.5), p99: at(0.99), worst: at(1) };
+}
+
+/** Every device sends a reading, waits for its ACK, and sends the next one in its time. */
+async function measure(devices: readonly LinkProbe[], seconds: number): Promise<Latency> {
+  const values: number[] = [];
+  const endAt = performance.now() + seconds * 1_000;
+  await Promise.all(
+    devices.map(async (device, index) => {
+      await sleep((index * PERIOD_MS) / devices.length);
+      while (performance.now() < endAt) {
+        const took = await device.reading();
+        values.push(took);
+        await sleep(Math.max(0, PERIOD_MS - took));
+      }
+    }),
+  );
+  return latencyOf(values);
+}
+
+async function flood(row: Row, seconds: number, timed: boolean): Promise<Result> {
+  const random = new Random(randomInt(2 ** 32));
+  const folder = mkdtempSync(join(tmpdir(), 'bytes2mqtt-flood-'));
+  const broker = new Broker(folder, await stablePort(random));
+  const gateway = new GatewayProcess({
+    folder,
+    brokerPort: broker.port,
+    base: 'flood',
+    tcpPort: await stablePort(random),
+    udpPort: await stablePort(random),
+    durability: 'process',
+    limits: row.limits,
+  });
+  const failures: string[] = [];
+  try {
+    await broker.start();
+    await gateway.start();
+    const port = gateway.tcpPort;
+    const devices: LinkProbe[] = [];
+    // One after the other: so many handshakes a second from one address are let in.
+    for (let n = 0; n < DEVICES; n++) {
+      devices.push(await LinkProbe.open(FIRST_DEVICE + BigInt(n), port));
+      await sleep(110);
+    }
+    const quiet = await measure(devices, Math.min(10, seconds));
+    const before = gateway.rssBytes;
+
+    const attack: Attack = { port, slow: SLOW, garbage: GARBAGE, garbageBytesPerS: GARBAGE_BYTES_PER_S };
+    let report: AttackReport = { standing: 0, closed: 0, garbageBytes: 0 };
+    const child = start(process.execPath, [join(import.meta.dirname, 'attackers.js'), JSON.stringify(attack)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    child.on('message', (message: AttackReport) => (report = message));
+    await sleep(3_000);
+    const flooded = await measure(devices, seconds);
+    const growthBytes = gateway.rssBytes - before;
+    const lost = devices.filter(({ closed }) => closed).length;
+    await end(child, 'SIGTERM');
+
+    if (lost > 0) failures.push(`${lost} good devices were disconnected`);
+    failures.push(...gateway.crashes);
+    if (growthBytes > MAX_GROWTH_BYTES) failures.push(`memory has grown by ${mib(growthBytes)}`);
+    if (timed && flooded.p99 >= MAX_P99_MS) failures.push(`p99 of the ACK is ${flooded.p99.toFixed(0)} ms`);
+    for (const device of devices) device.close();
+    return { row, quiet, flooded, growthBytes, attack: report, failures };
+  } finally {
+    await gateway.stop();
+    await broker.kill('SIGTERM');
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MiB`;
+}
+
+function show({ row, quiet, flooded, growthBytes, attack, failures }: Result, seconds: number): void {
+  const line = ({ readings, p50, p99, worst }: Latency): string =>
+    `${readings} readings, ACK p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, worst ${worst.toFixed(1)} ms`;
+  say(`${row.name}: ${row.about}`);
+  say(`  quiet    ${line(quiet)}`);
+  say(`  flooded  ${line(flooded)}`);
+  const rate = attack.garbageBytes / (seconds + 3) / 1e6;
+  say(
+    `  attack   ${attack.standing} slow connections stand, ${attack.closed} closed; ${rate.toFixed(1)} MB/s of noise`,
+  );
+  say(`  memory   ${growthBytes >= 0 ? '+' : ''}${mib(growthBytes)}`);
+  for (const failure of failures) say(`  FAILED   ${failure}`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      short: { type: 'boolean', default: false },
+      for: { type: 'string', default: '' },
+      only: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const rows = ROWS.filter(({ name }) => values.only === undefined || name === values.only);
+  const seconds = values.for === '' ? (values.short ? 10 : 30) : Number(values.for);
+  if (values.help || rows.length === 0 || !(seconds > 0)) {
+    say(USAGE);
+    process.exit(values.help ? 0 : 2);
+  }
+  const results: Result[] = [];
+  for (const row of rows) {
+    const result = await flood(row, seconds, !values.short);
+    results.push(result);
+    show(result, seconds);
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify({ seconds, results })}\n`);
+  const failed = results.filter(({ failures }) => failures.length > 0).length;
+  process.stdout.write(`${results.length - failed} passed, ${failed} failed\n`);
+  process.exit(failed === 0 ? 0 : 1);
+}
+
+await main();
