@@ -3,7 +3,9 @@ import { printable } from '../protocol/index.ts';
 import type { RegisteredDevice } from './devices/registry.ts';
 import type { Log, RateLimitedLog } from './log.ts';
 import type { Bridge } from './mqtt/bridge.ts';
+import type { Refusals } from './refusals.ts';
 import type { LinkListener, SessionEnd } from './sessions/link/link-context.ts';
+import type { Refusal } from './sessions/link/refusal.ts';
 import type { Source } from './sources/source.ts';
 
 const MAX_NAME = 64;
@@ -12,11 +14,13 @@ export class Announcer implements LinkListener {
   readonly #bridge: Bridge;
   readonly #log: Log;
   readonly #limited: RateLimitedLog;
+  readonly #refusals: Refusals;
 
-  constructor(bridge: Bridge, log: Log, limited: RateLimitedLog) {
+  constructor(bridge: Bridge, log: Log, limited: RateLimitedLog, refusals: Refusals) {
     this.#bridge = bridge;
     this.#log = log;
     this.#limited = limited;
+    this.#refusals = refusals;
   }
 
   online(device: RegisteredDevice, peer: string): void {
@@ -57,6 +61,10 @@ export class Announcer implements LinkListener {
       `${device.alias} had to drop ${readings} readings before it could deliver them`,
     );
     this.#bridge.deviceEvent(device, 'readings_lost', { readings });
+  }
+
+  refused(refusal: Refusal): void {
+    this.#refusals.tell(refusal);
   }
 
   /** A source has changed its state; `where` is its address, `speaks` what runs on it. */

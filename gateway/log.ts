@@ -138,7 +138,8 @@ const MAX_CAUSES = 256;
 const OTHER_CAUSES = 'other causes';
 
 type LimitedLevel = 'debug' | 'info' | 'warn' | 'error';
-type LimitedFn = (cause: string, fields: object, message: string) => void;
+/** Whether the line was said, and not only counted. */
+type LimitedFn = (cause: string, fields: object, message: string) => boolean;
 
 /** A log for what peers can cause at any rate: one line a minute per cause. */
 export interface RateLimitedLog {
@@ -162,8 +163,9 @@ interface Cause {
  * Logs at most once a minute per cause. The next line of the cause, or `flush`, tells how many were left out:
  * `… and 41 more in the last minute`.
  * @param now monotonic milliseconds
+ * @param maxCauses known at once
  */
-export function rateLimited(log: Log, now: () => number): RateLimitedLog {
+export function rateLimited(log: Log, now: () => number, maxCauses = MAX_CAUSES): RateLimitedLog {
   const causes = new Map<string, Cause>();
 
   function tellSuppressed(cause: string, entry: Cause): void {
@@ -183,21 +185,22 @@ export function rateLimited(log: Log, now: () => number): RateLimitedLog {
     }
   }
 
-  function say(level: LimitedLevel, wanted: string, fields: object, message: string): void {
+  function say(level: LimitedLevel, wanted: string, fields: object, message: string): boolean {
     let cause = wanted;
-    if (!causes.has(cause) && causes.size >= MAX_CAUSES) {
+    if (!causes.has(cause) && causes.size >= maxCauses) {
       flush();
-      if (causes.size >= MAX_CAUSES) cause = OTHER_CAUSES;
+      if (causes.size >= maxCauses) cause = OTHER_CAUSES;
     }
     const entry = causes.get(cause);
     if (entry !== undefined && now() - entry.since < QUIET_MS) {
       entry.suppressed++;
-      return;
+      return false;
     }
     if (entry !== undefined && entry.suppressed > 0) tellSuppressed(cause, entry);
     causes.delete(cause);
     causes.set(cause, { level, message, since: now(), suppressed: 0 });
     log[level]({ ...fields, cause: wanted }, message);
+    return true;
   }
 
   return {
