@@ -60,3 +60,4 @@ export type { OpenedFrame, SealedHeader } from './link/secure/secure-channel.ts'
 export type { SecureErrorCode, SecureFailure } from './link/secure/secure-failure.ts';
 export type * from './profile/profile.ts';
 export { profileJsonSchema } from './profile/schema.ts';
+export * from './suggest.ts';

@@ -10,12 +10,11 @@
  *
  * An empty variable counts as not set, as `${NAME:-}` in a compose file makes it.
  */
-import { printable } from '../../protocol/index.ts';
+import { printable, suggest } from '../../protocol/index.ts';
 import { formatPath, KEYS } from './keys.ts';
 import type { Key, Path } from './keys.ts';
 import { SOURCE_KINDS } from './schema.ts';
 import type { SourceKind } from './schema.ts';
-import { suggest } from './suggest.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -118,7 +117,7 @@ function clearOtherKinds(value: Record<string, unknown>, settings: readonly Sett
 
 /** Puts a value at a path; returns what is wrong when it cannot. */
 function set(root: Record<string, unknown>, path: Path, value: unknown): string | undefined {
-  const [section, part, name = ''] = path as [string, string | number, string?];
+  const [section, part, name = '', inner] = path as [string, string | number, string?, string?];
   if (path.length === 2) return put(root, section, String(part), value);
   if (typeof part === 'number') {
     const list: unknown = root[section] ?? [];
@@ -126,7 +125,9 @@ function set(root: Record<string, unknown>, path: Path, value: unknown): string 
     if (part > list.length) return `source ${part} is named and source ${list.length} is not: number them without gaps`;
     root[section] = list;
     const entry: unknown = (list[part] ??= {});
-    if (isRecord(entry)) entry[name] = value;
+    if (!isRecord(entry)) return undefined;
+    if (inner !== undefined) return put(entry, name, inner, value);
+    entry[name] = value;
     return undefined;
   }
   const devices = (root[section] ??= {});

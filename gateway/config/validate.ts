@@ -1,12 +1,11 @@
 /** The schema over a value, with every fault told as its user needs it: the path and what would be right there. */
 import type { z } from 'zod';
-import { printable } from '../../protocol/index.ts';
+import { printable, suggest } from '../../protocol/index.ts';
 import { describeType, findKey, formatPath, KEYS, namesBelow, SECTIONS } from './keys.ts';
 import type { Path } from './keys.ts';
 import type { Finding } from './problem.ts';
 import { fileSchema, SOURCE_KINDS, SOURCE_SCHEMAS } from './schema.ts';
 import type { FileConfig, SourceKind } from './schema.ts';
-import { suggest } from './suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -15,7 +14,6 @@ const NOT_YET: Readonly<Record<string, string>> = {
   http: 'the HTTP server (dashboard, metrics, API)',
   'sources.*.profile': 'device profiles',
   'sources.*.device': 'device profiles',
-  'sources.*.tls': 'TLS listeners',
 };
 
 export type Validation = { ok: true; config: FileConfig } | { ok: false; findings: Finding[] };

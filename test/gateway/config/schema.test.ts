@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { KEYS, SECTIONS } from '../../../gateway/config/keys.ts';
 import { jsonSchema, SOURCE_KINDS } from '../../../gateway/config/schema.ts';
 import { STARTER } from '../../../gateway/config/starter.ts';
-import { suggest } from '../../../gateway/config/suggest.ts';
+import { suggest } from '../../../protocol/index.ts';
 
 /** An independent reading of the published schema: from JSON, as an editor has it. */
 const published = z.fromJSONSchema(JSON.parse(JSON.stringify(jsonSchema())) as Parameters<typeof z.fromJSONSchema>[0]);
