@@ -59,5 +59,6 @@ export { NUMBER_BYTES, SEALED_OVERHEAD, SecureChannel, sealedSid } from './link/
 export type { OpenedFrame, SealedHeader } from './link/secure/secure-channel.ts';
 export type { SecureErrorCode, SecureFailure } from './link/secure/secure-failure.ts';
 export type * from './profile/profile.ts';
+export { CODEC_NAMES, profileCodec } from './profiles/codecs.ts';
 export { profileJsonSchema } from './profile/schema.ts';
 export * from './suggest.ts';
