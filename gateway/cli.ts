@@ -4,6 +4,7 @@ import type { WireForm } from '../protocol/index.ts';
 import type { CheckOptions } from './commands/check.ts';
 import type { ChosenOptions, DeadLetterOptions } from './commands/deadletter.ts';
 import type { NewKeyOptions } from './commands/key.ts';
+import type { LabOptions } from './commands/lab.ts';
 import type { ConfigOptions } from './commands/read-config.ts';
 import type { StatusOptions } from './commands/status.ts';
 import { EXIT } from './exit-codes.ts';
@@ -161,6 +162,34 @@ function buildProgram(done: (exit: number) => void): Command {
       done(await explain(words, options));
     });
 
+  command(
+    program,
+    'lab',
+    'find out what unknown bytes are: framing, checksum, fields; write a profile to begin with',
+    'lab --serial /dev/ttyUSB0 --baud 9600 --for 20 --write my_sensor.yaml',
+  )
+    .argument('[hex...]', 'frames in hex, each in one word; none or "-": lines from stdin')
+    .addOption(
+      new Option('--file <file>', 'hex from a file: dumps, logs, a frame a line').conflicts(['serial', 'connect']),
+    )
+    .addOption(new Option('--serial <path>', 'listen on a serial port').conflicts(['file', 'connect']))
+    .option('--baud <n>', 'its speed', wholeNumber, 9_600)
+    .addOption(
+      new Option('--connect <host:port>', 'listen on a TCP connection')
+        .argParser(hostAndPort)
+        .conflicts(['file', 'serial']),
+    )
+    .option('--for <seconds>', 'how long to listen', positiveNumber, 15)
+    .option('--gap <ms>', 'silence that parts two frames', positiveNumber, 25)
+    .option('--send <hex>', 'a request that makes the device talk')
+    .option('--every <seconds>', 'send it again so often', positiveNumber)
+    .option('--write <file>', 'write a starter profile')
+    .option('--json', 'print the proposals as JSON')
+    .action(async (words: string[], options: LabOptions) => {
+      const { lab } = await import('./commands/lab.ts');
+      done(await lab(words, options));
+    });
+
   return program;
 }
 
@@ -178,6 +207,16 @@ function positiveNumber(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
     throw new InvalidArgumentError('Expected a number above 0.');
   return value;
+}
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || !(port >= 1 && port <= 65_535)) {
+    throw new InvalidArgumentError('Expected HOST:PORT, such as 192.168.1.50:8899.');
+  }
+  return { host, port };
 }
 
 function wholeNumber(text: string): number {
