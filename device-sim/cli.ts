@@ -1,6 +1,6 @@
 /** The command line of `device-sim`. */
 import { randomInt } from 'node:crypto';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import {
   DEFAULT_PORT,
   collectFaults,
@@ -11,7 +11,8 @@ import {
   wholeNumber,
 } from './arguments.ts';
 import { FAULTS, type FaultRates } from './faults.ts';
-import type { Link } from './fleet.ts';
+import type { Identity, Link } from './fleet.ts';
+import { parseId, parseKey, readIdentities } from './identities.ts';
 import type { Model } from './models/model.ts';
 import { MODELS } from './models/models.ts';
 import { type RunOutput, missing, run } from './run.ts';
@@ -23,7 +24,10 @@ interface Arguments {
   unix?: string[];
   serial?: string[];
   baud: number;
-  devices: number;
+  devices?: number;
+  id?: bigint;
+  key?: string;
+  keyFile?: Identity[];
   rate: number;
   for?: number;
   count?: number;
@@ -47,6 +51,7 @@ ${Object.entries(FAULTS)
 Examples:
   $ device-sim run                                     six devices over TCP to localhost:${DEFAULT_PORT}
   $ device-sim run --tcp localhost:${DEFAULT_PORT} --udp localhost:${DEFAULT_PORT} --devices 20 --rate 2 --for 30 --seed 7
+  $ DEVICE_SIM_KEY=… device-sim run --id a1b2c3d4e5f60718 --tcp 192.168.1.10:${DEFAULT_PORT}
   $ device-sim run --serial /dev/ttyUSB0 --models thermometer --devices 1
   $ device-sim run --udp localhost --devices 100 --fault drop=0.1 --fault reorder=0.1 --count 50 --json
 
@@ -88,7 +93,18 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
     .option('--unix <path>', 'a gateway on a Unix-domain socket', collectTexts)
     .option('--serial <path>', 'a gateway at the other end of a serial line, which takes one device', collectTexts)
     .option('--baud <n>', 'speed of the serial lines', wholeNumber(50, 4_000_000), 115_200)
-    .option('--devices <n>', 'how many devices', wholeNumber(1, 100_000), MODELS.length)
+    .option(
+      '--devices <n>',
+      `how many devices; by default the one of --id, those of --key-file, or ${MODELS.length}`,
+      wholeNumber(1, 100_000),
+    )
+    .option('--id <id>', 'id of the first device, 16 hex digits; the others follow from the seed', parseId)
+    .addOption(
+      new Option('--key <key>', 'the secure channel with this key, 64 hex digits or base64, for every device').env(
+        'DEVICE_SIM_KEY',
+      ),
+    )
+    .option('--key-file <file>', 'ids and keys of the first devices, one "id: key" a line', readIdentities)
     .option('--rate <r>', 'readings a second, each device', positive(1_000), 1)
     .option('--for <seconds>', 'how long readings are taken; without it, until Ctrl-C', positive(1e7))
     .option('--count <n>', 'readings each device takes instead', wholeNumber(1, 2 ** 32 - 1))
@@ -104,10 +120,13 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
     .addHelpText('after', RUN_EXAMPLES)
     .action(async (given: Arguments, command: Command) => {
       try {
+        const identities = identitiesOf(given);
         const summary = await run(
           {
             links: linksOf(given),
-            devices: given.devices,
+            devices: given.devices ?? (given.id === undefined ? identities.length || MODELS.length : 1),
+            identities,
+            key: keyOf(given.key, command),
             ratePerS: given.rate,
             forS: given.for,
             count: given.count,
@@ -151,6 +170,22 @@ function linksOf({ tcp = [], udp = [], unix = [], serial = [], baud }: Arguments
     ...serial.map((path) => ({ kind: 'serial', path, baud }) as const),
   ];
   return links.length > 0 ? links : [{ kind: 'tcp', host: 'localhost', port: DEFAULT_PORT }];
+}
+
+function identitiesOf({ id, keyFile = [] }: Arguments): Identity[] {
+  if (id === undefined) return keyFile;
+  const first = keyFile.find((identity) => identity.id === id) ?? { id };
+  return [first, ...keyFile.filter((identity) => identity.id !== id)];
+}
+
+/** Not an option's own parser: commander repeats what it refuses, and this may be a key but for one letter. */
+function keyOf(text: string | undefined, command: Command): Uint8Array | undefined {
+  try {
+    return text === undefined ? undefined : parseKey(text);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    return command.error(`error: option '--key' (or DEVICE_SIM_KEY) is no key. ${error.message}`);
+  }
 }
 
 function describe({ name, title, schema }: Model): string {

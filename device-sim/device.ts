@@ -27,6 +27,8 @@ import type { Dial, TransportKind } from './transports/transport.ts';
 
 export interface DeviceOptions {
   readonly id: bigint;
+  /** Of 32 bytes; without one it speaks plain. */
+  readonly key: Uint8Array | undefined;
   readonly model: Model;
   /** Number of this boot; 0 asks the gateway for one. */
   readonly boot: number;
@@ -87,7 +89,7 @@ export class Device {
   #reconnects = 0;
 
   constructor(options: DeviceOptions, events: DeviceEvents) {
-    const { id, model, boot, kind, dial, bufferFrames, random, scheduler, timing } = options;
+    const { id, key, model, boot, kind, dial, bufferFrames, random, scheduler, timing } = options;
     this.id = id;
     this.idText = id.toString(16).padStart(16, '0');
     this.model = model;
@@ -106,6 +108,7 @@ export class Device {
     this.#client = new LinkClient(
       {
         device: id,
+        key,
         boot,
         schemaParts: encodeSchemaParts(model.schema, SCHEMA_PART_BYTES),
         takesCommands: this.#sensor.write !== undefined,
@@ -262,7 +265,7 @@ export class Device {
     const next = reports.next(this.id, this.#client.boot, this.#uptime(nowMs), nowMs);
     if (next === undefined) return;
     if (next.again) this.#retransmitted += 1;
-    this.#client.sendReport(next.frame);
+    this.#client.sendReport(next.message, next.seq);
   }
 
   #framesAcknowledged(frames: readonly Acknowledged[]): void {

@@ -28,6 +28,12 @@ export type Link =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'serial'; readonly path: string; readonly baud: number };
 
+/** Who a device is; without a key it speaks plain. */
+export interface Identity {
+  readonly id: bigint;
+  readonly key?: Uint8Array | undefined;
+}
+
 export interface FleetOptions {
   /** At least one; a serial line takes one device, the others any number. */
   readonly links: readonly Link[];
@@ -37,6 +43,10 @@ export interface FleetOptions {
   readonly seed: number;
   /** Readings that each device takes before it leaves, at least 1; left out: until `finish`. */
   readonly count?: number | undefined;
+  /** The first devices, in order; those behind them get their ids from the seed. */
+  readonly identities?: readonly Identity[] | undefined;
+  /** The key, of 32 bytes, of every device that has none of its own. */
+  readonly key?: Uint8Array | undefined;
   /** All models by default. */
   readonly models?: readonly Model[];
   readonly faults?: FaultRates;
@@ -74,16 +84,19 @@ export class Fleet {
     this.seed = options.seed;
     const random = new Random(options.seed);
     const models = options.models ?? MODELS;
-    const ids = new Set<bigint>();
+    const { identities = [] } = options;
+    const ids = new Set(identities.map(({ id }) => id));
     let allGone!: () => void;
     this.#done = new Promise((resolve) => {
       allGone = resolve;
     });
     this.devices = spread(options.links, options.devices).map((link, index) => {
       const own = random.fork(index);
+      const identity = identities[index] ?? { id: newId(own.fork('id'), ids) };
       return new Device(
         {
-          id: newId(own.fork('id'), ids),
+          id: identity.id,
+          key: identity.key ?? options.key,
           // Shifted by one a round, so that every model gets to every link.
           model: models[(index + Math.floor(index / models.length)) % models.length] as Model,
           boot: options.boot ?? 0,

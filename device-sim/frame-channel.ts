@@ -3,15 +3,13 @@
  *
  * ```
  *   send(frame) ─→ COBS and 00, or as it is ─→ Transport
- *   onFrame     ←─ CRC, header ←─ decoder   ←─ Transport
+ *   onFrame     ←────────────── decoder     ←─ Transport
  * ```
  */
 import {
   type FrameDecoder,
-  type LinkFrame,
   MAX_DATAGRAM_BYTES,
   MAX_FRAME_BYTES,
-  decodeFrame,
   encodeStreamFrame,
   linkStreamDecoder,
 } from '../protocol/index.ts';
@@ -19,9 +17,9 @@ import type { Transport } from './transports/transport.ts';
 
 export interface FrameChannelEvents {
   onOpen(): void;
-  /** A frame with a good checksum; a view, valid during the call. */
-  onFrame(frame: LinkFrame): void;
-  /** Bytes that were no frame, with the reason of the decoder or of the frame check. */
+  /** The bytes of a frame, unchecked, and how many it may have; a view, valid during the call. */
+  onFrame(bytes: Uint8Array, maxBytes: number): void;
+  /** Bytes that were no frame, with the reason of the decoder. */
   onBadFrame(code: string): void;
   onDrain(): void;
   /** A datagram was lost, for a reason that the system tells. */
@@ -78,21 +76,18 @@ export class FrameChannel {
   #received(bytes: Uint8Array): void {
     const decoder = this.#decoder;
     if (decoder === undefined) {
-      this.#check(bytes, MAX_DATAGRAM_BYTES);
+      this.#frame(bytes, MAX_DATAGRAM_BYTES);
       return;
     }
     decoder.push(bytes);
     for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
-      if (item.kind === 'frame') this.#check(item.bytes, MAX_FRAME_BYTES);
+      if (item.kind === 'frame') this.#frame(item.bytes, MAX_FRAME_BYTES);
       else if (item.reason !== 'fill' && !this.#over) this.#events.onBadFrame(item.reason);
     }
   }
 
-  #check(bytes: Uint8Array, maxBytes: number): void {
+  #frame(bytes: Uint8Array, maxBytes: number): void {
     // A frame before this one may have ended the session and with it our interest.
-    if (this.#over) return;
-    const decoded = decodeFrame(bytes, maxBytes);
-    if (decoded.ok) this.#events.onFrame(decoded.frame);
-    else this.#events.onBadFrame(decoded.code);
+    if (!this.#over) this.#events.onFrame(bytes, maxBytes);
   }
 }

@@ -4,6 +4,7 @@
  * ```
  *   nothing outstanding:   … silence for a keepalive ─→ PING ─→ no answer ─→ PING ─→ no answer ─→ dead
  *   something outstanding: retransmissions are the question; dead when nothing came for 2.5 keepalives
+ *   probe:                 PING at once ─→ no answer ─→ PING ─→ no answer ─→ dead, outstanding or not
  * ```
  */
 
@@ -11,18 +12,38 @@
 const DEAD_AFTER = 2.5;
 const MAX_PINGS = 2;
 const MAX_ANSWER_MS = 5_000;
+/** From one probe to the next: whoever can make us ask must not make us ask all the time. */
+const PROBE_SPACING_MS = 10_000;
 
 export class Keepalive {
   #keepaliveMs = 0;
   #sentAt = 0;
   #receivedAt = 0;
   #pings = 0;
+  /** When the next step of a probe is due; Infinity without one. */
+  #probeAt = Number.POSITIVE_INFINITY;
+  #answerMs = MAX_ANSWER_MS;
+  #probeAgainAt = 0;
 
   /** A session begins with this keepalive. */
   begin(keepaliveMs: number, nowMs: number): void {
     this.#keepaliveMs = keepaliveMs;
     this.#sentAt = nowMs;
     this.#receivedAt = nowMs;
+    this.#pings = 0;
+    this.#probeAt = Number.POSITIVE_INFINITY;
+    this.#probeAgainAt = 0;
+  }
+
+  /**
+   * Asks at once whether the gateway still is there, and gives it `answerMs` for each of two answers. A probe that runs
+   * goes on, and the next one has to wait a while.
+   */
+  probe(nowMs: number, answerMs: number = MAX_ANSWER_MS): void {
+    if (this.#probeAt !== Number.POSITIVE_INFINITY || nowMs < this.#probeAgainAt) return;
+    this.#probeAt = nowMs;
+    this.#probeAgainAt = nowMs + PROBE_SPACING_MS;
+    this.#answerMs = answerMs;
     this.#pings = 0;
   }
 
@@ -33,6 +54,7 @@ export class Keepalive {
   received(nowMs: number): void {
     this.#receivedAt = Math.max(this.#receivedAt, nowMs);
     this.#pings = 0;
+    this.#probeAt = Number.POSITIVE_INFINITY;
   }
 
   /** The gateway asked for silence: it counts as heard until then. */
@@ -42,15 +64,21 @@ export class Keepalive {
 
   /** When `check` will have something to say. */
   dueAt(outstanding: boolean): number {
-    if (outstanding) return this.#receivedAt + DEAD_AFTER * this.#keepaliveMs;
-    return this.#sentAt + (this.#pings === 0 ? this.#keepaliveMs : Math.min(MAX_ANSWER_MS, this.#keepaliveMs / 2));
+    return Math.min(this.#probeAt, this.#askAt(outstanding));
   }
 
   /** What is due: a PING (which counts as asked), to give the session up, or nothing. */
   check(nowMs: number, outstanding: boolean): 'ping' | 'dead' | undefined {
     if (nowMs < this.dueAt(outstanding)) return undefined;
-    if (outstanding || this.#pings === MAX_PINGS) return 'dead';
+    const probing = this.#probeAt !== Number.POSITIVE_INFINITY;
+    if ((outstanding && !probing) || this.#pings === MAX_PINGS) return 'dead';
+    if (probing) this.#probeAt = nowMs + this.#answerMs;
     this.#pings += 1;
     return 'ping';
+  }
+
+  #askAt(outstanding: boolean): number {
+    if (outstanding) return this.#receivedAt + DEAD_AFTER * this.#keepaliveMs;
+    return this.#sentAt + (this.#pings === 0 ? this.#keepaliveMs : Math.min(MAX_ANSWER_MS, this.#keepaliveMs / 2));
   }
 }

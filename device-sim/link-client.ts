@@ -20,19 +20,20 @@ import {
   type MessageOf,
   type SendWindow,
   decodeBody,
-  encodeFrame,
-  encodeMessage,
   schemaCrc,
 } from '../protocol/index.ts';
 import { Backoff } from './backoff.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { Keepalive } from './keepalive.ts';
+import { type Protection, protectionOf } from './protection.ts';
 import type { Random } from './random.ts';
 import type { Timing } from './timing.ts';
 import type { Dial } from './transports/transport.ts';
 
 export interface LinkClientOptions {
   readonly device: bigint;
+  /** Of 32 bytes: everything is sealed with it. Without one everything is plain. */
+  readonly key: Uint8Array | undefined;
   /** 0 asks the gateway for one. */
   readonly boot: number;
   /** Contents of the SCHEMA parts. */
@@ -72,6 +73,8 @@ export type LinkState = 'idle' | 'connecting' | 'hello' | 'running' | 'asleep' |
 
 /** How long an orderly close may take. */
 const LEAVE_MS = 1_000;
+/** How long each answer to a probe may take, after somebody, maybe the gateway, has said that the session is over. */
+const PROBE_ANSWER_MS = 1_000;
 
 export class LinkClient {
   readonly #options: LinkClientOptions;
@@ -81,6 +84,7 @@ export class LinkClient {
   readonly #helloBackoff: Backoff;
   readonly #reconnectBackoff: Backoff;
   readonly #keepalive = new Keepalive();
+  readonly #protection: Protection;
   #state: LinkState = 'idle';
   #channel: FrameChannel | undefined;
   #boot: number;
@@ -98,6 +102,7 @@ export class LinkClient {
     this.#options = options;
     this.#events = events;
     this.#window = options.window;
+    this.#protection = protectionOf(options.key);
     this.#boot = options.boot;
     this.#schemaCrc = schemaCrc(options.schemaParts);
     this.#helloBackoff = new Backoff(random, timing.helloMs, timing.maxHelloMs);
@@ -137,9 +142,9 @@ export class LinkClient {
   }
 
   /** Sends a REPORT, which needs no session. False when there is no open connection to send it on. */
-  sendReport(frame: Uint8Array): boolean {
+  sendReport(report: MessageOf<'REPORT'>, seq: number): boolean {
     if (this.#state !== 'asleep' || this.#channel?.ready !== true) return false;
-    this.#channel.send(frame);
+    this.#channel.send(this.#protection.begin(report, seq));
     return true;
   }
 
@@ -175,9 +180,12 @@ export class LinkClient {
         this.#sayHello(now);
         this.#events.onChange();
       },
-      onFrame: (frame) => {
+      onFrame: (bytes, maxBytes) => {
         if (this.#state === 'leaving') return;
-        this.#received(frame, this.#options.now());
+        const received = this.#protection.receive(bytes, maxBytes);
+        if (received.kind === 'frame') this.#received(received.frame, this.#options.now());
+        else if (received.kind === 'hint') this.#hinted(received.frame, this.#options.now());
+        else this.#events.onTrouble(received.code);
         this.#events.onChange();
       },
       onBadFrame: (code) => this.#events.onTrouble(code),
@@ -201,11 +209,11 @@ export class LinkClient {
       return;
     }
     this.#state = 'hello';
-    this.#sid = 0;
+    this.#forgetSession();
     this.#timerAt = nowMs + this.#helloBackoff.next();
     const { device, takesCommands, hasClock } = this.#options;
     this.#channel?.send(
-      encodeMessage(
+      this.#protection.begin(
         {
           type: 'HELLO',
           minVersion: LINK_VERSION,
@@ -218,7 +226,7 @@ export class LinkClient {
           maxFrame: MAX_FRAME_BYTES,
           schemaCrc: this.#schemaCrc,
         },
-        { sid: 0, seq: 0 },
+        0,
       ),
     );
   }
@@ -226,14 +234,14 @@ export class LinkClient {
   #run(nowMs: number): void {
     const channel = this.#channel;
     if (channel === undefined) return;
+    if (this.#protection.spent) return this.#sessionEnded(nowMs, 0);
     if (this.#schemaWanted && nowMs >= this.#schemaAt) this.#sendSchema(nowMs);
     // A stream that takes no more would only pile up retransmissions.
     while (channel.ready) {
       const frame = this.#window.next(nowMs);
       if (frame === undefined) break;
       if (frame.again) this.#events.onRetransmission();
-      const { type, seq, body } = frame;
-      channel.send(encodeFrame({ type, sid: this.#sid, seq, ackWanted: true }, body));
+      channel.send(this.#protection.reliable(frame, this.#sid));
       this.#keepalive.sent(nowMs);
     }
     // A write may have met a dead connection.
@@ -241,7 +249,7 @@ export class LinkClient {
     if (this.#options.sleepy && !this.#schemaWanted && this.#window.pending === 0) {
       this.#send({ type: 'BYE', reason: 'sleeping' }, nowMs);
       this.#state = 'asleep';
-      this.#sid = 0;
+      this.#forgetSession();
       this.#timerAt = Number.POSITIVE_INFINITY;
       return;
     }
@@ -262,7 +270,7 @@ export class LinkClient {
   #send(message: Message, nowMs: number): void {
     this.#seq += 1;
     this.#keepalive.sent(nowMs);
-    this.#channel?.send(encodeMessage(message, { sid: this.#sid, seq: this.#seq }));
+    this.#channel?.send(this.#protection.message(message, this.#sid, this.#seq));
   }
 
   #received(frame: LinkFrame, nowMs: number): void {
@@ -300,6 +308,20 @@ export class LinkClient {
     }
   }
 
+  /**
+   * A plain frame, though we have a key: whoever is near can have sent it, so it ends and changes nothing. That the session
+   * is unknown makes us ask.
+   */
+  #hinted(frame: LinkFrame, nowMs: number): void {
+    const decoded = decodeBody(frame);
+    if (!frame.down || !decoded.ok || decoded.message.type !== 'ERROR') return this.#events.onTrouble('plain-frame');
+    const { code } = decoded.message;
+    this.#events.onTrouble(code);
+    if (code !== 'unknown_session' || this.#state !== 'running' || frame.sid !== this.#sid) return;
+    this.#keepalive.probe(nowMs, PROBE_ANSWER_MS);
+    this.#run(nowMs);
+  }
+
   #welcomed(welcome: MessageOf<'WELCOME'>, sid: number, nowMs: number): void {
     // Late or doubled: a HELLO repeated in vain is answered more than once.
     if (this.#state !== 'hello') return;
@@ -315,6 +337,10 @@ export class LinkClient {
     this.#helloBackoff.reset();
     this.#reconnectBackoff.reset();
     this.#window.restart(welcome.window);
+    this.#run(nowMs);
+    if (!this.#protection.unconfirmed) return;
+    // Nothing was due, but until it has heard us the gateway takes our HELLO for a replay.
+    this.#keepalive.probe(nowMs);
     this.#run(nowMs);
   }
 
@@ -360,7 +386,7 @@ export class LinkClient {
 
   #sayHelloSoon(nowMs: number, waitMs = 0): void {
     this.#state = 'hello';
-    this.#sid = 0;
+    this.#forgetSession();
     // Within a first wait, so that a gateway that forgot a whole fleet hears them one by one.
     this.#timerAt = nowMs + Math.max(waitMs, this.#options.random.between(0, this.#options.timing.helloMs));
   }
@@ -374,10 +400,15 @@ export class LinkClient {
   #lost(code: string | undefined, nowMs: number, retryAfterMs: number): void {
     if (code !== undefined) this.#events.onTrouble(code);
     this.#state = 'idle';
-    this.#sid = 0;
+    this.#forgetSession();
     this.#timerAt = nowMs + Math.max(retryAfterMs, this.#reconnectBackoff.next());
     this.#events.onReconnect();
     this.#events.onChange();
+  }
+
+  #forgetSession(): void {
+    this.#sid = 0;
+    this.#protection.end();
   }
 
   #gone(): void {

@@ -2,7 +2,7 @@
  * REPORTs of a sleeping node that wait for their ACK: one outstanding at a time, repeated with backoff, forever. When the
  * queue is full, the oldest goes; the gateway takes the hole for what it is, since a REPORT's seq need only rise.
  */
-import { type Sample, encodeMessage } from '../protocol/index.ts';
+import type { MessageOf, Sample } from '../protocol/index.ts';
 import { Backoff } from './backoff.ts';
 import type { Random } from './random.ts';
 import type { Timing } from './timing.ts';
@@ -11,6 +11,13 @@ interface Report {
   readonly seq: number;
   readonly samples: Sample[];
   sent: boolean;
+}
+
+export interface DueReport {
+  readonly message: MessageOf<'REPORT'>;
+  readonly seq: number;
+  /** Not the first time. */
+  readonly again: boolean;
 }
 
 export class ReportQueue {
@@ -57,17 +64,17 @@ export class ReportQueue {
   }
 
   /**
-   * The frame to send now, if one is due. A repetition has the same seq and samples, and the uptime of its own sending:
+   * The report to send now, if one is due. A repetition has the same seq and samples, and the uptime of its own sending:
    * the gateway tells the samples' times from it.
    */
-  next(device: bigint, boot: number, uptime: number, nowMs: number): { frame: Uint8Array; again: boolean } | undefined {
+  next(device: bigint, boot: number, uptime: number, nowMs: number): DueReport | undefined {
     const oldest = this.#waiting[0];
     if (oldest === undefined || nowMs < this.#sendAt) return undefined;
     const again = oldest.sent;
     oldest.sent = true;
     this.#sendAt = nowMs + this.#backoff.next();
     const { seq, samples } = oldest;
-    return { frame: encodeMessage({ type: 'REPORT', device, boot, uptime, samples }, { sid: 0, seq }), again };
+    return { message: { type: 'REPORT', device, boot, uptime, samples }, seq, again };
   }
 
   /** An ACK for this seq alone has come; true when it was the one waited for. */

@@ -1,7 +1,7 @@
 /** One run of a fleet, from the start to the summary. */
 import { AckLog } from './ack-log.ts';
 import type { FaultRates } from './faults.ts';
-import { Fleet, type Link } from './fleet.ts';
+import { Fleet, type Identity, type Link } from './fleet.ts';
 import type { Model } from './models/model.ts';
 import { type Summary, readable, total } from './report.ts';
 import { DEFAULT_TIMING, type Timing } from './timing.ts';
@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly forS?: number | undefined;
   readonly count?: number | undefined;
   readonly seed: number;
+  readonly identities?: readonly Identity[] | undefined;
+  readonly key?: Uint8Array | undefined;
   readonly models?: readonly Model[] | undefined;
   readonly faults?: FaultRates | undefined;
   readonly boot?: number | undefined;
@@ -40,7 +42,8 @@ const PROGRESS_MS = 2_000;
  * file of the ack log.
  */
 export async function run(options: RunOptions, output: RunOutput, stop: AbortSignal): Promise<Summary> {
-  const { links, devices, ratePerS, seed, count, models, faults, boot, bufferFrames, maxWaitS } = options;
+  const { links, devices, ratePerS, seed, count, identities, key, models, faults, boot, bufferFrames, maxWaitS } =
+    options;
   const ackLog = options.ackLog === undefined ? undefined : new AckLog(options.ackLog);
   const fleet = new Fleet({
     links,
@@ -48,6 +51,8 @@ export async function run(options: RunOptions, output: RunOutput, stop: AbortSig
     ratePerS,
     seed,
     count,
+    identities,
+    key,
     ackLog,
     ...(models === undefined ? {} : { models }),
     ...(faults === undefined ? {} : { faults }),
