@@ -151,7 +151,7 @@ function layoutLines({ group, columns }: Layout, proposal: Proposal, paint: Pain
   if (proposal.layouts.length > 1) {
     const kind = group.value === undefined ? '' : `kind ${hexByte(group.value)}, `;
     lines.push(
-      `  ${paint.bold(`${kind}${group.frames.length} frames${group.length === undefined ? '' : ` of ${group.length} bytes`}`)}`,
+      `  ${paint.bold(`${kind}${group.frames.length === 1 ? 'one frame' : `${group.frames.length} frames`}${group.length === undefined ? '' : ` of ${group.length} bytes`}`)}`,
     );
   }
   const marks = marksOf(frame, columns, proposal, by.kind === 'byte' ? by.at : undefined);

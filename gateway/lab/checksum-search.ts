@@ -61,6 +61,7 @@ const SAMPLE = 64;
 const MIN_SHARE = 0.8;
 /** Checksums begin to count no later than here. */
 const MAX_FROM = 12;
+const MAX_TEXT_FROM = 2;
 
 export const ALGORITHMS: readonly Algorithm[] = buildAlgorithms();
 
@@ -181,7 +182,7 @@ export function searchChecksums(frames: readonly Uint8Array[], textual = false):
   for (const place of placesOf(sample, shortest, textual)) {
     for (const algorithm of ALGORITHMS) {
       if (algorithm.size !== place.size) continue;
-      for (let from = 0; from <= Math.min(MAX_FROM, shortest + place.to - 1); from++) {
+      for (let from = 0; from <= Math.min(textual ? MAX_TEXT_FROM : MAX_FROM, shortest + place.to - 1); from++) {
         tried += 1;
         const fit = tryFit(sample, algorithm, place, from);
         if (fit !== undefined) found.push(fit);

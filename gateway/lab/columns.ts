@@ -87,7 +87,7 @@ function weigh(
   const values = frames.map((frame) => readNumber(frame, at, type, order));
   const [first = 0] = values;
   const steps = values.slice(1).map((value, index) => value - (values[index] as number));
-  const cost = size === 1 ? 0 : TYPE_COST;
+  const cost = size === 1 ? 0 : size === 2 && restsLow(frames, order === 'big' ? at : at + 1) ? -2 : TYPE_COST;
   if (values.every((value) => value === first)) {
     // Constant bytes are told one by one; the caller joins them.
     return size === 1
@@ -163,6 +163,13 @@ function endsMove(
   if (size === 2) return top < 0x10 || (type === 'i16' && top === 0xff);
   const next = order === 'big' ? high + 1 : high - 1;
   return size === 4 && (top === 0 || top === 0xff) && moves(next);
+}
+
+/** A byte that is small and hardly moves: next to one that moves more it is the high byte of a number, as a rule. */
+function restsLow(frames: readonly Uint8Array[], column: number): boolean {
+  const values = frames.map((frame) => frame[column] ?? 0);
+  const high = Math.max(...values);
+  return high < 0x40 && high - Math.min(...values) <= 8;
 }
 
 /** The step that (nearly) all steps are, modulo the width: a counter; undefined for anything else. */

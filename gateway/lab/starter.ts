@@ -151,18 +151,17 @@ function headerEnd({ sync, length }: Framing): number {
 function fieldText({ at, size, kind, type, order, note }: Column, prefix: string): string {
   const little = size > 1 && order === 'little' ? ', order: little' : '';
   const number = `type: ${type ?? 'u8'}${little}`;
-  const title = `title: ${JSON.stringify(`Byte ${at}: ${note}`.slice(0, 64))}`;
   switch (kind) {
     case 'measurement':
-      return `${prefix}value_${at}: { at: ${at}, ${number}, ${title} }`;
+      return `${prefix}value_${at}: { at: ${at}, ${number} } # ${note}`;
     case 'counter':
-      return `${prefix}counter_${at}: { at: ${at}, ${number}, diagnostic: true, ${title} }`;
+      return `${prefix}counter_${at}: { at: ${at}, ${number}, diagnostic: true } # ${note}`;
     case 'text':
       return `${prefix}text_${at}: { at: ${at}, type: ascii, size: ${size} }`;
     case 'state':
-      return `${prefix}state_${at}: { at: ${at}, ${number}, ${title} }`;
+      return `${prefix}state_${at}: { at: ${at}, ${number} } # ${note}`;
     default:
-      return `${prefix}byte_${at}: { at: ${at}, ${number}, diagnostic: true, ${title} }`;
+      return `${prefix}byte_${at}: { at: ${at}, ${number}, diagnostic: true } # ${note}`;
   }
 }
 
@@ -202,11 +201,10 @@ function textBodies(text: TextLayout): Body[] {
 
 function columnFields({ columns }: TextKind, prefix: string): string[] {
   const told = columns.filter(({ kind }) => kind === 'number' || kind === 'text').slice(0, 32);
-  const fields = (told.length > 0 ? told : columns.slice(0, 1)).map(
-    ({ index, kind, example }) =>
-      `  ${prefix}column_${index}: { column: ${index}, type: ${kind === 'number' ? 'number' : 'ascii'}, title: ${JSON.stringify(`Column ${index}, such as ${example.replaceAll(/[^\x20-\x7e]/g, '.')}`.slice(0, 64))} }`,
-  );
-  return fields;
+  return (told.length > 0 ? told : columns.slice(0, 1)).map(({ index, kind, example }) => {
+    const type = kind === 'number' ? 'number' : 'ascii';
+    return `  ${prefix}column_${index}: { column: ${index}, type: ${type} } # such as ${example.slice(0, 40).replaceAll(/[^\x20-\x7e]/g, '.')}`;
+  });
 }
 
 function aliasOf(word: string): string {

@@ -127,7 +127,7 @@ function splitLines(
   )[0];
   const sign = separator !== undefined && separator.worth >= 0.5 ? separator.sign : undefined;
   const rows = texts.map((text) => (sign === undefined ? [text] : text.split(sign).slice(0, MAX_COLUMNS)));
-  const heads = headsOf(rows);
+  const heads = headsOf(rows, from > 0);
   const groups = new Map<string, { rows: string[][]; frames: Uint8Array[] }>();
   for (const [index, row] of rows.entries()) {
     const head = heads === undefined ? '' : (row[0] ?? '');
@@ -158,12 +158,12 @@ function evenness(texts: readonly string[], sign: string): number {
   return (0.7 * withAny + 0.3 * common) / Math.max(1, texts.length);
 }
 
-/** The words of the first column, when they are a few words and no numbers. */
-function headsOf(rows: readonly string[][]): Set<string> | undefined {
+/** The words of the first column, when they are a few words and no numbers; behind a mark (`$`) any word will do. */
+function headsOf(rows: readonly string[][], marked: boolean): Set<string> | undefined {
   const heads = new Set(rows.map((row) => row[0] ?? ''));
   const words = [...heads].every((head) => /^[A-Za-z!#$%&_./-][\w!#$%&./-]{0,15}$/.test(head));
-  const enough =
-    rows.every((row) => row.length > 1) && heads.size <= MAX_KINDS && heads.size <= Math.max(1, rows.length / 2);
+  const few = heads.size <= (marked ? MAX_KINDS : Math.min(MAX_KINDS, Math.max(1, rows.length / 2)));
+  const enough = few && rows.every((row) => row.length > 1);
   return words && enough ? heads : undefined;
 }
 
