@@ -56,6 +56,8 @@ export interface ProfileAbout {
   readonly maxFrameBytes: number;
   /** Decode nothing that was not asked for. */
   readonly onlyAnswers: boolean;
+  /** Its frames say which device they are of: `decode` gives `device`. */
+  readonly identified?: boolean;
 }
 
 export interface SerialSettings {
