@@ -1,4 +1,5 @@
 /** The command line's texts as values; what is wrong is said in a sentence by an InvalidArgumentError. */
+import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { FAULTS, type FaultName, type FaultRates } from './faults.ts';
 import type { Link } from './fleet.ts';
@@ -22,6 +23,20 @@ export function parseAddress(text: string): { host: string; port: number } {
 /** For options that may be given several times: the links so far and one more. */
 export function collectLinks(kind: 'tcp' | 'udp'): (text: string, links?: Link[]) => Link[] {
   return (text, links = []) => [...links, { kind, ...parseAddress(text) }];
+}
+
+/** A gateway over TLS; `--tls-ca` and the like follow for all of them. */
+export function collectTls(text: string, links: Link[] = []): Link[] {
+  return [...links, { kind: 'tcp', ...parseAddress(text), tls: {} }];
+}
+
+/** The contents of a file. */
+export function fileContents(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 export function collectTexts(text: string, texts: string[] = []): string[] {

@@ -6,6 +6,8 @@ import {
   collectFaults,
   collectLinks,
   collectTexts,
+  collectTls,
+  fileContents,
   parseModels,
   positive,
   wholeNumber,
@@ -20,6 +22,10 @@ import { type RunOutput, missing, run } from './run.ts';
 /** What commander hands over. */
 interface Arguments {
   tcp?: Link[];
+  tls?: Link[];
+  tlsCa?: Buffer;
+  tlsCert?: Buffer;
+  tlsKey?: Buffer;
   udp?: Link[];
   unix?: string[];
   serial?: string[];
@@ -89,6 +95,10 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
     .command('run')
     .description('run a fleet: the devices are spread over the links given, in turn')
     .option('--tcp <host:port>', 'a gateway over TCP; may be repeated, as all links', collectLinks('tcp'))
+    .option('--tls <host:port>', 'a gateway over TLS', collectTls)
+    .option('--tls-ca <file>', 'whom to trust; without it the certificate of the gateway is not checked', fileContents)
+    .option('--tls-cert <file>', 'certificate that the devices show; needs --tls-key', fileContents)
+    .option('--tls-key <file>', 'its private key', fileContents)
     .option('--udp <host:port>', 'a gateway over UDP', collectLinks('udp'))
     .option('--unix <path>', 'a gateway on a Unix-domain socket', collectTexts)
     .option('--serial <path>', 'a gateway at the other end of a serial line, which takes one device', collectTexts)
@@ -119,14 +129,15 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
     .option('--json', 'print the summary as one JSON object, the last line on stdout')
     .addHelpText('after', RUN_EXAMPLES)
     .action(async (given: Arguments, command: Command) => {
+      const identities = identitiesOf(given);
+      const key = keyOf(given.key, command);
       try {
-        const identities = identitiesOf(given);
         const summary = await run(
           {
             links: linksOf(given),
             devices: given.devices ?? (given.id === undefined ? identities.length || MODELS.length : 1),
             identities,
-            key: keyOf(given.key, command),
+            key,
             ratePerS: given.rate,
             forS: given.for,
             count: given.count,
@@ -162,9 +173,12 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
   return program;
 }
 
-function linksOf({ tcp = [], udp = [], unix = [], serial = [], baud }: Arguments): Link[] {
+function linksOf(given: Arguments): Link[] {
+  const { tcp = [], tls = [], udp = [], unix = [], serial = [], baud } = given;
+  const tlsOptions = { ca: given.tlsCa, cert: given.tlsCert, key: given.tlsKey };
   const links: Link[] = [
     ...tcp,
+    ...tls.map((link) => ({ ...link, tls: tlsOptions })),
     ...udp,
     ...unix.map((path) => ({ kind: 'unix', path }) as const),
     ...serial.map((path) => ({ kind: 'serial', path, baud }) as const),

@@ -18,13 +18,15 @@ import { Scheduler } from './scheduler.ts';
 import { DEFAULT_TIMING, type Timing } from './timing.ts';
 import { SerialLine } from './transports/serial.ts';
 import { tcp } from './transports/tcp.ts';
+import { type TlsOptions, tls } from './transports/tls.ts';
 import type { Dial } from './transports/transport.ts';
 import { udp } from './transports/udp.ts';
 import { unix } from './transports/unix.ts';
 
 /** A way to the gateway. */
 export type Link =
-  | { readonly kind: 'tcp' | 'udp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly tls?: TlsOptions | undefined }
+  | { readonly kind: 'udp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'serial'; readonly path: string; readonly baud: number };
 
@@ -185,7 +187,8 @@ export class Fleet {
 function open(link: Link): ReturnType<Dial> {
   if (link.kind === 'serial') return new SerialLine(link.path, link.baud);
   if (link.kind === 'unix') return unix(link.path);
-  return link.kind === 'tcp' ? tcp(link.host, link.port) : udp(link.host, link.port);
+  if (link.kind === 'udp') return udp(link.host, link.port);
+  return link.tls === undefined ? tcp(link.host, link.port) : tls(link.host, link.port, link.tls);
 }
 
 /** The link of each device: in turn, and a serial line only once. */

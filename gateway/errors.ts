@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   CONNECT_FAILED: 'the peer of an outgoing connection could not be reached',
   PEER_RESET: 'the peer dropped the connection without closing it',
   PEER_SILENT: 'the peer said nothing for longer than its deadline',
+  TLS_CERTIFICATE: 'the certificate, the key or the client CA of a TLS listener cannot be used, or is about to expire',
+  TLS_HANDSHAKE: 'a peer did not get through the TLS handshake',
   HANDSHAKE_TIMEOUT: 'the peer did not complete its handshake in time',
   OUTPUT_OVERFLOW: 'the peer does not read: more output is waiting than the limit allows',
   TOO_MANY_CONNECTIONS: 'the limit of connections is reached',

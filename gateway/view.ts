@@ -4,6 +4,7 @@ import type { Acceptor, SourceEntry } from './acceptor.ts';
 import type { Device } from './devices/device.ts';
 import type { DeviceRegistry } from './devices/registry.ts';
 import type { Durability } from './config/schema.ts';
+import type { LimitWatch } from './limits/limit-watch.ts';
 import type { Journal } from './journal/journal.ts';
 import type { DeadLetters } from './mqtt/dead-letters.ts';
 import type { MqttService } from './mqtt/mqtt-service.ts';
@@ -19,6 +20,7 @@ export interface ViewedParts {
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly acceptor: Acceptor;
+  readonly watch: LimitWatch;
   readonly registry: DeviceRegistry;
   readonly links: LinkTable;
   readonly counters: LinkContext['counters'];
@@ -69,6 +71,9 @@ export function health(parts: ViewedParts): Json {
     turns: parts.turns(),
     devices: { known: registry.size, online },
     connections: acceptor.connections,
+    strangers: acceptor.strangers,
+    // How often each limit has bitten, by its key in the configuration.
+    limits: { ...parts.watch.counts },
     link: Object.fromEntries(Object.entries(parts.counters).map(([name, counters]) => [name, countersOf(counters)])),
     sources: Object.fromEntries(acceptor.entries.map((entry) => [entry.source.id, sourceHealth(acceptor, entry)])),
     journal: journalHealth(parts),
@@ -119,7 +124,12 @@ export function device(parts: ViewedParts, subject: Device): Json {
     last_seen: subject.lastSeen,
     boot: link?.boot,
     peer: link?.session?.carrier.id,
+    // Whether what it says is sealed with its key; undefined without a session.
+    sealed: link?.session && link.session.channel !== undefined,
     round_trip_ms: link?.session?.roundTripMs,
+    rate_limited: link?.slowed,
+    values_omitted: link?.omitted,
+    bad_times: link?.badTime,
     channels: Array.from(subject.channels.values(), ({ number, alias, name, type, class: kind, unit, writable }) => ({
       number,
       alias,
@@ -142,6 +152,8 @@ function sourceHealth(acceptor: Acceptor, entry: SourceEntry): Json {
     accepted,
     refused,
     failed,
+    // What did not get through a handshake of the transport itself: TLS.
+    refusals: source.refusals && Object.fromEntries(source.refusals),
     bytes_read: bytesRead,
     bytes_written: bytesWritten,
     // Only datagrams can be lost on this side.

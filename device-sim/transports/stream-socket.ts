@@ -1,17 +1,19 @@
-/** A connected stream socket of the platform as a Transport: what TCP and Unix-domain sockets share. */
+/** A connected stream socket of the platform as a Transport: what TCP, TLS and Unix-domain sockets share. */
 import { type NetConnectOpts, type Socket, connect } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Transport, TransportEvents, TransportKind } from './transport.ts';
 
 export class StreamSocket implements Transport {
   readonly kind: TransportKind;
   readonly datagram = false;
-  readonly #options: NetConnectOpts;
+  readonly #dial: () => Socket;
   #socket: Socket | undefined;
   #open = false;
 
-  constructor(kind: TransportKind, options: NetConnectOpts) {
+  /** `target`: where to connect to, or what does so. */
+  constructor(kind: TransportKind, target: NetConnectOpts | (() => Socket)) {
     this.kind = kind;
-    this.#options = options;
+    this.#dial = typeof target === 'function' ? target : () => connect(target);
   }
 
   get ready(): boolean {
@@ -20,10 +22,10 @@ export class StreamSocket implements Transport {
 
   open(events: TransportEvents): void {
     // allowHalfOpen stays off: when the gateway has ended, nothing a device could still send would be acknowledged.
-    const socket = connect(this.#options);
+    const socket = this.#dial();
     this.#socket = socket;
     let cause: Error | undefined;
-    socket.on('connect', () => {
+    socket.on(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
       this.#open = true;
       events.onOpen();
     });
@@ -53,7 +55,8 @@ export class StreamSocket implements Transport {
 
   abort(): void {
     this.#open = false;
-    if (this.kind === 'tcp') this.#socket?.resetAndDestroy();
+    // A TLS socket has no reset.
+    if (this.kind === 'tcp' && !(this.#socket instanceof TLSSocket)) this.#socket?.resetAndDestroy();
     else this.#socket?.destroy();
   }
 }

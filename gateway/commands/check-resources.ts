@@ -15,6 +15,7 @@ import type { Problem } from '../config/problem.ts';
 import type { SourceConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import { connectError, errnoOf, listenError, serialOpenError } from '../sources/io-errors.ts';
+import { loadTlsCredentials, type TlsFiles, validityWarning } from '../sources/tls-credentials.ts';
 import { listSerialPorts } from './serial-ports.ts';
 
 const CONNECT_MS = 3000;
@@ -39,6 +40,17 @@ export async function checkResources(loaded: LoadedConfig): Promise<ResourceRepo
     list.push(toProblem({ code: error.code, path, message }, loaded.originOf(path), showValue(found)));
   };
 
+  const tryTls = (id: string, files: TlsFiles, path: readonly (string | number)[]): void => {
+    const loaded = loadTlsCredentials(files);
+    const error = (message: string) => new GatewayError('TLS_CERTIFICATE', id, message);
+    if (loaded.ok) {
+      const warning = validityWarning(loaded, Date.now());
+      tell(warnings, [...path, 'cert'], warning === undefined ? undefined : error(warning), files.cert);
+    } else {
+      const key = loaded.file === 'clientCa' ? 'client_ca' : loaded.file;
+      tell(problems, [...path, key], error(loaded.message), files[loaded.file] ?? '');
+    }
+  };
   for (const [index, source] of sources.entries()) {
     const found = 'path' in source ? source.path : formatAddress(source);
     tell(
@@ -47,6 +59,8 @@ export async function checkResources(loaded: LoadedConfig): Promise<ResourceRepo
       await trySource(source),
       found,
     );
+    if (source.kind === 'tcp' && source.tls !== undefined)
+      tryTls(source.id, source.tls.files, ['sources', index, 'tls']);
   }
   if (mqtt.url !== undefined) {
     const url = new URL(mqtt.url);

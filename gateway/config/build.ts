@@ -9,7 +9,7 @@ import type { Path } from './keys.ts';
 import type { Finding } from './problem.ts';
 import { formatPath } from './keys.ts';
 import { plainFindings, reachableFromOutside } from './plain.ts';
-import type { Config, FileConfig, FileSource, JournalConfig, MqttConfig, SourceConfig } from './schema.ts';
+import type { Config, FileConfig, FileSource, JournalConfig, MqttConfig, SourceConfig, TlsConfig } from './schema.ts';
 
 export interface Built {
   readonly config: Config;
@@ -23,7 +23,7 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
   const warnings: Finding[] = [];
   const config: Config = {
     mqtt: buildMqtt(file.mqtt, folder, problems, warnings),
-    sources: buildSources(file.sources, folder, problems, warnings),
+    sources: buildSources(file, folder, problems, warnings),
     devices: buildDevices(file.devices, problems, warnings),
     limits: {
       connections: file.limits.connections,
@@ -49,6 +49,7 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
       commandsPerS: file.limits.commands_per_s,
       commandsWaiting: file.limits.commands_waiting,
       commandsPerDevice: file.limits.commands_per_device,
+      requestsPerS: file.limits.requests_per_s,
     },
     journal: buildJournal(file.journal, folder, env),
     delivery: { replayRate: file.delivery.replay_rate },
@@ -167,17 +168,32 @@ function unreadable(path: string): string | undefined {
 /** sockaddr_un has 108 bytes on Linux, one of them for the zero at the end. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
+/** The keys of `tls` and what they are called from there on. */
+const TLS_FILES = [
+  ['cert', 'cert'],
+  ['key', 'key'],
+  ['client_ca', 'clientCa'],
+] as const;
+
 /** Device files have absolute paths, serial ports of Windows are COM1 and so on. */
 const SERIAL_PATH = /^(\/|COM\d+$|\\\\\.\\)/i;
 
 function buildSources(
-  sources: readonly FileSource[],
+  { sources, limits }: FileConfig,
   folder: string,
   problems: Finding[],
   warnings: Finding[],
 ): SourceConfig[] {
-  const built = sources.map((source) => buildSource(source, folder));
+  const built = sources.map((source) => buildSource(source, limits, folder));
   for (const [index, source] of built.entries()) {
+    if (source.kind === 'tcp' && source.tls !== undefined) {
+      for (const [key, file] of TLS_FILES) {
+        const path = source.tls.files[file];
+        const fault = path === undefined ? undefined : unreadable(path);
+        if (fault === undefined) continue;
+        problems.push({ code: 'FILE_UNREADABLE', path: ['sources', index, 'tls', key], message: fault });
+      }
+    }
     if (source.kind === 'unix' && Buffer.byteLength(source.path) > MAX_SOCKET_PATH_BYTES) {
       const message = `is longer than ${MAX_SOCKET_PATH_BYTES} bytes as an absolute path, which no system takes`;
       problems.push({ code: 'CONFIG_INVALID', path: ['sources', index, 'unix'], message });
@@ -204,9 +220,12 @@ type Unnamed = {
   [K in SourceConfig['kind']]: Omit<Extract<SourceConfig, { kind: K }>, 'id' | 'plain'>;
 }[SourceConfig['kind']];
 
-function buildSource(source: FileSource, folder: string): Unnamed {
+function buildSource(source: FileSource, limits: FileConfig['limits'], folder: string): Unnamed {
   const { service } = source;
-  if ('tcp' in source) return { kind: 'tcp', service, ...addressOf(source.tcp), backlog: source.backlog };
+  if ('tcp' in source) {
+    const tls = source.tls === undefined ? undefined : buildTls(source.tls, limits, folder);
+    return { kind: 'tcp', service, ...addressOf(source.tcp), backlog: source.backlog, tls };
+  }
   if ('udp' in source) return { kind: 'udp', service, ...addressOf(source.udp), receiveBuffer: source.receive_buffer };
   if ('unix' in source) {
     const mode = source.mode === undefined ? undefined : Number.parseInt(source.mode, 8);
@@ -223,6 +242,23 @@ function buildSource(source: FileSource, folder: string): Unnamed {
     stopBits: source.stop_bits,
     rtscts: source.rtscts,
     silenceMs: source.silence_s === undefined ? undefined : milliseconds(source.silence_s),
+  };
+}
+
+function buildTls(
+  { cert, key, client_ca: clientCa }: { cert: string; key: string; client_ca?: string | undefined },
+  limits: FileConfig['limits'],
+  folder: string,
+): TlsConfig {
+  return {
+    files: {
+      cert: resolve(folder, cert),
+      key: resolve(folder, key),
+      clientCa: clientCa === undefined ? undefined : resolve(folder, clientCa),
+    },
+    handshakeMs: milliseconds(limits.handshake_s),
+    // Nobody has shown who it is before the handshake is over.
+    maxHandshakes: limits.connections_unauthenticated,
   };
 }
 

@@ -3,21 +3,26 @@
  *
  * ```
  *   tcp, udp on a loopback address, unix, serial, connect    plain allowed
+ *   tcp with `tls` and a client CA                           plain allowed: who connects has shown a certificate
  *   tcp, udp on any other address                            plain only if `plain: true` says so
  * ```
  */
 import type { Finding } from './problem.ts';
-import type { Config, FileConfig, SourceKind } from './schema.ts';
+import type { Config, FileConfig, SourceConfig, SourceKind } from './schema.ts';
 
 /** `host` is undefined where there is none. */
 export interface Reach {
   readonly kind: SourceKind;
   readonly host?: string;
+  readonly tls?: { readonly files: { readonly clientCa: string | undefined } } | undefined;
 }
 
-/** Whether others than this machine, and those whom it connects to by itself, reach the source. */
-export function reachableFromOutside({ kind, host = '' }: Reach): boolean {
-  return (kind === 'tcp' || kind === 'udp') && !isLoopback(host);
+/**
+ * Whether others than this machine, those whom it connects to by itself, and the holders of certificates that were given
+ * out for this, reach the source.
+ */
+export function reachableFromOutside({ kind, host = '', tls }: Reach): boolean {
+  return (kind === 'tcp' || kind === 'udp') && !isLoopback(host) && tls?.files.clientCa === undefined;
 }
 
 /** Whether a host can only be this machine. A name but `localhost` may be anything. */
@@ -68,4 +73,11 @@ export function plainFindings(file: FileConfig, config: Config): Finding[] {
     }
   }
   return findings;
+}
+
+/** What a source speaks, in words. */
+export function speaksOf(source: SourceConfig): string {
+  const over = source.kind === 'tcp' && source.tls !== undefined ? ' over TLS' : '';
+  if (source.service !== undefined) return `${source.service}${over}`;
+  return `link protocol${over}${source.plain ? '' : ', devices with a key only'}`;
 }

@@ -75,6 +75,16 @@ export interface TcpSourceConfig extends SourceBase {
   /** 0: the system chooses. */
   readonly port: number;
   readonly backlog: number;
+  /** Undefined: plain TCP. */
+  readonly tls: TlsConfig | undefined;
+}
+
+export interface TlsConfig {
+  /** Absolute paths of PEM files. */
+  readonly files: { readonly cert: string; readonly key: string; readonly clientCa: string | undefined };
+  readonly handshakeMs: number;
+  /** Handshakes at once. */
+  readonly maxHandshakes: number;
 }
 
 export interface UdpSourceConfig extends SourceBase {
@@ -167,6 +177,8 @@ export interface LimitsConfig {
   readonly commandsPerS: number;
   readonly commandsWaiting: number;
   readonly commandsPerDevice: number;
+  /** `bridge/request/…` answered a second. */
+  readonly requestsPerS: number;
 }
 
 export interface JournalConfig {
@@ -239,10 +251,23 @@ const sourceCommon = {
     ),
 };
 
+const tls = z
+  .strictObject({
+    cert: text().describe('PEM file with the certificate of this listener, and the chain behind it if there is one.'),
+    key: text().describe('PEM file with its private key, without a passphrase.'),
+    client_ca: text()
+      .optional()
+      .describe(
+        'PEM file with the certificates of CAs; only devices with a certificate that one of them has signed get in, and may then do without a key. Default: every device gets through TLS, and needs a key as it does without.',
+      ),
+  })
+  .describe('TLS from version 1.2 on.');
+
 const tcpSource = z
   .strictObject({
     tcp: listenAddress,
     backlog: z.int().min(1).max(65_535).default(511).describe('Connections that may wait to be accepted.'),
+    tls: tls.optional(),
     ...sourceCommon,
   })
   .describe('A TCP listener.');
@@ -445,6 +470,7 @@ const limits = z.strictObject({
     .max(4096)
     .default(16)
     .describe('Commands that may wait for the answers of one device.'),
+  requests_per_s: rate(5, 'Requests (`bridge/request/…`) answered a second.'),
 });
 
 const journal = z.strictObject({

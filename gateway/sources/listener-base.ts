@@ -30,9 +30,11 @@ export abstract class ListenerBase extends SourceBase {
     transport: Source['transport'] & ('tcp' | 'unix'),
     context: SourceContext,
     maxWaiting: number | undefined,
+    /** A TLS connection cannot be reset as a bare one. */
+    tls = false,
   ) {
     super(id, transport, context);
-    this.#owner = { id, context, tcp: transport === 'tcp' };
+    this.#owner = { id, context, tcp: transport === 'tcp' && !tls, lingering: new Set() };
     this.#maxWaiting = maxWaiting ?? DEFAULT_MAX_WAITING;
   }
 
@@ -54,7 +56,7 @@ export abstract class ListenerBase extends SourceBase {
       highWaterMark: SOCKET_READ_AHEAD,
     });
     this.#server = server;
-    server.on('connection', (socket) => this.#onConnection(socket));
+    server.on('connection', (socket) => this.connected(socket));
     server.on('error', (cause) => {
       if (server.listening) {
         this.acceptErrors++;
@@ -82,7 +84,13 @@ export abstract class ListenerBase extends SourceBase {
     if (server?.listening) server.close();
   }
 
-  #onConnection(socket: Socket): void {
+  /** A connection was made; with TLS there is a handshake before it is offered. */
+  protected connected(socket: Socket): void {
+    this.offerConnection(socket);
+  }
+
+  /** A channel for the connection, where `accept()` finds it. */
+  protected offerConnection(socket: Socket): void {
     const channel = new DuplexChannel(socket, this.#owner, this.peerOf(socket));
     if (this.waiting < this.#maxWaiting && this.state === 'open') {
       this.offer(channel);

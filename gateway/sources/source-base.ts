@@ -13,6 +13,7 @@
  * tried again, so it is nothing that a loop has to serve turn after turn.
  */
 import type { GatewayError } from '../errors.ts';
+import type { RateLimitedLog } from '../log.ts';
 import type { Timer, TimerQueue } from '../timers.ts';
 import { type Channel, READ, type Source, type SourceState } from './source.ts';
 
@@ -27,6 +28,12 @@ export interface SourceContext {
   now(): number;
   /** 0 ≤ x < 1; jitter of retries. */
   random(): number;
+  /** For what a source turns away by itself. */
+  readonly log?: RateLimitedLog;
+  /** 0: a peer of this address may begin a handshake that costs us something; else the seconds that it should wait. */
+  readonly admitHandshake?: (address: string) => number;
+  /** Bytes held per channel for a peer that reads slowly. Default 64 KiB. */
+  readonly outputBytes?: number;
 }
 
 export abstract class SourceBase implements Source {

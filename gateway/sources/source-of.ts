@@ -6,14 +6,20 @@ import type { SourceContext } from './source-base.ts';
 import type { Source } from './source.ts';
 import { TcpClientSource } from './tcp-client.ts';
 import { TcpServerSource } from './tcp-server.ts';
+import { TlsServerSource } from './tls-server.ts';
 import { UdpSource } from './udp.ts';
 import { UnixSource } from './unix.ts';
 
 export function sourceOf(config: SourceConfig, context: SourceContext): Source {
   const { id } = config;
   switch (config.kind) {
-    case 'tcp':
-      return new TcpServerSource({ id, host: config.host, port: config.port, backlog: config.backlog }, context);
+    case 'tcp': {
+      const { host, port, backlog, tls } = config;
+      const options = { id, host, port, backlog };
+      return tls === undefined
+        ? new TcpServerSource(options, context)
+        : new TlsServerSource({ ...options, ...tls }, context);
+    }
     case 'udp': {
       const { host, port, receiveBuffer } = config;
       return new UdpSource(

@@ -22,7 +22,7 @@ export const ERROR = 4;
 export interface Selectable {
   /**
    * Names it in logs, counters and events, e.g. `tcp:0.0.0.0:2883` or `tcp:0.0.0.0:2883/192.168.1.7:50122`. The one
-   * channel of a datagram socket or a serial line goes by the name of its source.
+   * channel of a datagram socket, a serial line or an outgoing connection goes by the name of its source.
    */
   readonly id: string;
   /** The level right now: which of READ, WRITE and ERROR would not block. */
@@ -43,7 +43,7 @@ export interface StreamChannel extends Selectable {
    * FIN; it may still listen. After that it keeps returning the empty array.
    */
   read(maxBytes: number): Uint8Array | undefined;
-  /** send: takes as much as there is room for (64 KiB are held per channel) and says how many bytes that was. */
+  /** send: takes as much as there is room for (`limits.output_bytes` are held per channel) and says how many bytes that was. */
   write(bytes: Uint8Array): number;
   /** How many bytes `write` would take now. */
   readonly room: number;
@@ -95,6 +95,8 @@ export interface Source extends Selectable {
   readonly state: SourceState;
   /** The last failure while `failed`. */
   readonly error: GatewayError | undefined;
+  /** What it has turned away by itself since the start, before `accept`, by reason. */
+  readonly refusals?: ReadonlyMap<string, number>;
   /** Called at each change of `state`. */
   onState: (() => void) | undefined;
   /** Starts it; resolves when the first attempt is over, whether it succeeded or not. Never rejects. */

@@ -4,7 +4,7 @@
  * ```
  *   'readable', 'end', 'drain', 'error', 'close' ──→ onEdge        levels are read from the stream itself:
  *   READ   bytes are buffered, or FIN was reached                  readableLength, fin
- *   WRITE  less than OUTPUT_LIMIT is waiting to be sent            writableLength
+ *   WRITE  less than the output limit is waiting to be sent            writableLength
  *   ERROR  the connection died                                     error
  * ```
  *
@@ -26,8 +26,10 @@ import { streamError } from './io-errors.ts';
 import type { SourceContext } from './source-base.ts';
 import { ERROR, READ, type StreamChannel, WRITE } from './source.ts';
 
-/** What is held per channel for a peer that reads slowly. */
+/** What is held per channel for a peer that reads slowly, unless the context says otherwise. */
 export const OUTPUT_LIMIT = 64 * 1024;
+/** Closed channels of one source that may linger; for one more, the oldest is cut. */
+const MAX_LINGERING = 256;
 /** Read-ahead per socket: Node's default before 22, asked for by name because 22 has made it four times that. */
 export const SOCKET_READ_AHEAD = 16 * 1024;
 /** A closing channel waits this long for its output to leave and for the peer's FIN; then it is cut. */
@@ -41,6 +43,8 @@ export interface ChannelOwner {
   readonly tcp: boolean;
   /** One channel at a time, which goes by the owner's name. */
   readonly single?: boolean;
+  /** Those that are closed and not gone: nobody counts them any more, so they are bounded here. */
+  readonly lingering?: Set<DuplexChannel>;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -89,7 +93,7 @@ export class DuplexChannel implements StreamChannel {
 
   get room(): number {
     if (!this.#writable) return 0;
-    const room = OUTPUT_LIMIT - this.#stream.writableLength;
+    const room = (this.#owner.context.outputBytes ?? OUTPUT_LIMIT) - this.#stream.writableLength;
     return room > 0 ? room : 0;
   }
 
@@ -144,6 +148,11 @@ export class DuplexChannel implements StreamChannel {
     }
     const context = this.#owner.context;
     this.#linger = context.timers.schedule(context.now() + LINGER_MS, () => this.#cut());
+    const { lingering } = this.#owner;
+    if (lingering === undefined) return;
+    lingering.add(this);
+    const [oldest] = lingering;
+    if (lingering.size > MAX_LINGERING) oldest?.abort();
   }
 
   abort(): void {
@@ -162,6 +171,7 @@ export class DuplexChannel implements StreamChannel {
   #stopLinger(): void {
     if (this.#linger !== undefined) this.#owner.context.timers.cancel(this.#linger);
     this.#linger = undefined;
+    this.#owner.lingering?.delete(this);
   }
 
   /** The stream's end was reached: everything before it was read. */

@@ -15,7 +15,7 @@ import type { Timer } from '../timers.ts';
 import { hostPort } from './address.ts';
 import { connectError } from './io-errors.ts';
 import { type SourceContext, SourceBase } from './source-base.ts';
-import { DuplexChannel, SOCKET_READ_AHEAD } from './stream-channel.ts';
+import { type ChannelOwner, DuplexChannel, SOCKET_READ_AHEAD } from './stream-channel.ts';
 import { DEFAULT_KEEP_ALIVE_MS } from './tcp-server.ts';
 
 export interface TcpClientOptions {
@@ -42,6 +42,8 @@ const STABLE_MS = 10_000;
 export class TcpClientSource extends SourceBase {
   readonly #options: TcpClientOptions;
   readonly #name: string;
+  /** The one connection at a time goes by the name of the source, which says the address already. */
+  readonly #owner: ChannelOwner;
   readonly #deadline: Timer;
   #socket: Socket | undefined;
   #failures = 0;
@@ -51,6 +53,7 @@ export class TcpClientSource extends SourceBase {
     super(options.id ?? `connect:${name}`, 'tcp-client', context);
     this.#options = options;
     this.#name = name;
+    this.#owner = { id: this.id, context, tcp: true, single: true };
     this.#deadline = context.timers.schedule(Number.POSITIVE_INFINITY, () => this.#onTimeout());
     context.timers.cancel(this.#deadline);
   }
@@ -81,7 +84,7 @@ export class TcpClientSource extends SourceBase {
       if (socket !== this.#socket) return;
       timers.cancel(this.#deadline);
       connectedAt = this.context.now();
-      channel = new DuplexChannel(socket, { id: this.id, context: this.context, tcp: true }, this.#name);
+      channel = new DuplexChannel(socket, this.#owner, this.#name);
       this.opened();
       this.offer(channel);
     });

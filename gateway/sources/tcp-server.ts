@@ -37,8 +37,8 @@ export const DEFAULT_KEEP_ALIVE_MS = 60_000;
 export class TcpServerSource extends ListenerBase {
   readonly #options: TcpServerOptions;
 
-  constructor(options: TcpServerOptions, context: SourceContext) {
-    super(options.id ?? `tcp:${hostPort(options.host, options.port)}`, 'tcp', context, options.maxWaiting);
+  constructor(options: TcpServerOptions, context: SourceContext, tls = false) {
+    super(options.id ?? `tcp:${hostPort(options.host, options.port)}`, 'tcp', context, options.maxWaiting, tls);
     this.#options = options;
   }
 

@@ -68,6 +68,7 @@ describe('a right configuration', () => {
           host: '127.0.0.1',
           port: 2883,
           backlog: 511,
+          tls: undefined,
         },
         {
           kind: 'udp',
@@ -286,7 +287,7 @@ describe('a wrong configuration is told with code, path, line and column', () =>
     ['long socket path', `sources:\n  - unix: ${'x'.repeat(99)}`, ['CONFIG_INVALID sources[0].unix 2:11']],
     ['later: profile', 'sources:\n  - serial: /dev/x\n    profile: y', ['CONFIG_NOT_YET sources[0].profile 3:5']],
     ['later: device', 'sources:\n  - serial: /dev/x\n    device: y', ['CONFIG_NOT_YET sources[0].device 3:5']],
-    ['later: tls', 'sources:\n  - tls: a:1', ['CONFIG_NOT_YET sources[0].tls 2:5']],
+    ['no kind: tls', 'sources:\n  - tls: a:1', ['CONFIG_UNKNOWN_KEY sources[0].tls 2:5']],
     ['later: http', 'http: { port: 1 }', ['CONFIG_NOT_YET http 1:1']],
     ['key twice', 'mqtt:\n  base: x\n  base: y', ['CONFIG_SYNTAX - 3:3']],
     ['tab', 'mqtt:\n\tbase: x', ['CONFIG_SYNTAX - 2:1']],
