@@ -75,6 +75,7 @@ export const GT06: Profile = {
     timeoutMs: 900_000,
     maxFrameBytes: MAX_FRAME,
     onlyAnswers: false,
+    identified: true,
   },
   channels: CHANNELS,
   commands: [
@@ -179,11 +180,7 @@ class Gt06Instance implements ProfileInstance {
       return { ok: false, code: 'bad-value', detail: 'a command is 1 to 200 ASCII characters' };
     }
     const bytes = packet(COMMAND, Uint8Array.of(given.length + 4, 0, 0, 0, 0, ...asciiBytes(given)), this.nextSerial());
-    const answers = (frame: Uint8Array): boolean => {
-      const protocol = frame[protocolAt(frame)];
-      return protocol === TEXT || protocol === LONG_TEXT;
-    };
-    return { ok: true, request: request('command', bytes, answers) };
+    return { ok: true, request: request('command', bytes, isText) };
   }
 
   encode(message: string, values: FieldValues): Uint8Array {
@@ -265,17 +262,12 @@ function messages(): ProfileMessage[] {
     class: 'timestamp',
     unit: 'ms',
   };
-  const fields = (message: keyof typeof ENCODED): ProfileField[] =>
-    ENCODED[message].map((channel) => ({
-      ...fieldOf(channel, limitsOf(channel)),
-      ...(channel.options === undefined ? {} : { kind: 'option' as const, text: undefined }),
-    }));
   return [
     { name: 'login', direction: 'up', fields: [imei] },
-    { name: 'position', direction: 'up', fields: [time, ...fields('position')] },
-    { name: 'alarm', direction: 'up', fields: [time, ...fields('alarm')] },
-    { name: 'heartbeat', direction: 'up', fields: fields('heartbeat') },
-    { name: 'information', direction: 'up', fields: fields('information') },
+    { name: 'position', direction: 'up', fields: [time, ...encodedFields('position')] },
+    { name: 'alarm', direction: 'up', fields: [time, ...encodedFields('alarm')] },
+    { name: 'heartbeat', direction: 'up', fields: encodedFields('heartbeat') },
+    { name: 'information', direction: 'up', fields: encodedFields('information') },
     { name: 'response', direction: 'up', fields: [fieldOf(RESPONSE, undefined)] },
   ];
 }
@@ -284,4 +276,17 @@ function messages(): ProfileMessage[] {
 function limitsOf(channel: ProfileChannel): readonly [number, number] | undefined {
   if (channel.type === 'bool' || channel.type === 'string') return undefined;
   return channel.range ?? (channel.type === 'u32' ? [0, 0xffff_ffff] : [0, 655.35]);
+}
+
+function encodedFields(message: keyof typeof ENCODED): ProfileField[] {
+  return ENCODED[message].map((channel) => ({
+    ...fieldOf(channel, limitsOf(channel)),
+    ...(channel.options === undefined ? {} : { kind: 'option' as const, text: undefined }),
+  }));
+}
+
+/** Whether a packet is what a tracker says to a command. */
+function isText(frame: Uint8Array): boolean {
+  const protocol = frame[protocolAt(frame)];
+  return protocol === TEXT || protocol === LONG_TEXT;
 }

@@ -69,6 +69,7 @@ export const TELTONIKA: Profile = {
     timeoutMs: 3_600_000,
     maxFrameBytes: MAX_FRAME,
     onlyAnswers: false,
+    identified: true,
   },
   channels: CHANNELS,
   commands: [
@@ -152,11 +153,7 @@ class TeltonikaInstance implements ProfileInstance {
     ) {
       return { ok: false, code: 'bad-value', detail: `a command is 1 to ${MAX_COMMAND} ASCII characters` };
     }
-    const answers = (frame: Uint8Array): boolean => {
-      const [from] = dataBounds(frame);
-      return frame[from] === CODEC_12 && frame[from + 2] === RESPONSE_TYPE;
-    };
-    return { ok: true, request: request('command', textPacket(COMMAND_TYPE, given), answers) };
+    return { ok: true, request: request('command', textPacket(COMMAND_TYPE, given), isResponse) };
   }
 
   encode(message: string, values: FieldValues): Uint8Array {
@@ -238,6 +235,12 @@ function textOf(frame: Uint8Array, from: number, to: number): string | undefined
   for (let i = from + 3; i < from + TEXT_AT; i++) length = length * 256 + frame[i]!;
   if (length !== to - from - TEXT_AT - 1) return undefined;
   return asciiText(frame, from + TEXT_AT, to - 1);
+}
+
+/** Whether a packet is what a tracker says to a command. */
+function isResponse(frame: Uint8Array): boolean {
+  const [from] = dataBounds(frame);
+  return frame[from] === CODEC_12 && frame[from + 2] === RESPONSE_TYPE;
 }
 
 function textPacket(type: number, text: string): Uint8Array {
