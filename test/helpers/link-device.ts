@@ -7,20 +7,29 @@
  * device.readings(1, sample(21.5));
  * expect(await device.next('ACK')).toMatchObject({ seq: 1 });
  * ```
+ *
+ * With a `key` it says HELLO and REPORT sealed, and everything in the session; `plainFrame` forges what it would never send.
  */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
+  beginHandshake,
   decodeBody,
   decodeFrame,
+  type DeviceHandshake,
   encodeMessage,
   encodeStreamFrame,
+  isSealed,
+  type LinkFrame,
   linkStreamDecoder,
+  messageByName,
   type Message,
   type MessageOf,
   type Sample,
+  type SecureChannel,
+  sealedSid,
 } from '../../protocol/index.ts';
 
 export const DEVICE_ID = 0xa1b2_c3d4_e5f6_0718n;
@@ -29,7 +38,15 @@ export const DEVICE_ID = 0xa1b2_c3d4_e5f6_0718n;
 export type Received<Type extends Message['type'] = Message['type']> = MessageOf<Type> & {
   readonly sid: number;
   readonly frameSeq: number;
+  readonly sealed?: true;
 };
+
+interface Header {
+  readonly seq?: number;
+  readonly sid?: number;
+  readonly ackWanted?: boolean;
+  readonly critical?: boolean;
+}
 
 /** Bytes out; what comes in is given to the device. */
 interface Line {
@@ -51,6 +68,16 @@ export class LinkDevice {
   /** From the last WELCOME. */
   sid = 0;
   boot = 0;
+  /** Its key; with one, it speaks sealed. */
+  key: Uint8Array | undefined;
+  /** Of the session that stands. */
+  channel: SecureChannel | undefined;
+  /** Sealed frames that none of its keys could open. */
+  readonly unopened: Uint8Array[] = [];
+  /** Bytes of the largest frame that has come. */
+  largest = 0;
+  /** Begun and not answered. */
+  readonly #handshakes = new Set<DeviceHandshake>();
   /** All that has come, in order. */
   readonly received: Received[] = [];
   /** The socket under a stream, for tests of its end. */
@@ -138,17 +165,24 @@ export class LinkDevice {
   }
 
   /** The frame of a message of the session. Reliable ones need a `seq`; for others it is counted. */
-  frame(message: Message, header: { seq?: number; sid?: number; ackWanted?: boolean; critical?: boolean } = {}) {
-    const { seq = (this.#seq += 1), sid = this.sid, ...flags } = header;
+  frame(message: Message, header: Header = {}): Uint8Array {
+    const { channel } = this;
+    if (channel === undefined) return this.plainFrame(message, header);
+    const isReliable = messageByName(message.type).reliable === 'always' || header.ackWanted === true;
+    return channel.sealMessage(message, isReliable ? header.seq : undefined);
+  }
+
+  /** The same without a seal, also from a device with a key. */
+  plainFrame(message: Message, { seq = (this.#seq += 1), sid = this.sid, ...flags }: Header = {}): Uint8Array {
     return encodeMessage(message, { seq, sid, ...flags });
   }
 
-  send(message: Message, header: { seq?: number; sid?: number; ackWanted?: boolean; critical?: boolean } = {}): void {
+  send(message: Message, header: Header = {}): void {
     this.sendFrame(this.frame(message, header));
   }
 
-  /** HELLO without waiting for the answer. */
-  sendHello(given: Partial<MessageOf<'HELLO'>> = {}): void {
+  /** HELLO without waiting for the answer; the frame that was sent. */
+  sendHello(given: Partial<MessageOf<'HELLO'>> = {}): Uint8Array {
     const hello: MessageOf<'HELLO'> = {
       type: 'HELLO',
       minVersion: 1,
@@ -162,7 +196,20 @@ export class LinkDevice {
       schemaCrc: 0,
       ...given,
     };
-    this.sendFrame(encodeMessage(hello, { sid: 0, seq: 0 }));
+    return this.#begin(hello, 0);
+  }
+
+  /** Sends a frame without a session, sealed if there is a key. */
+  #begin(message: MessageOf<'HELLO'> | MessageOf<'REPORT'>, seq: number): Uint8Array {
+    let frame: Uint8Array;
+    if (this.key === undefined) frame = encodeMessage(message, { sid: 0, seq });
+    else {
+      const handshake = beginHandshake(this.key, message, seq);
+      this.#handshakes.add(handshake);
+      frame = handshake.frame;
+    }
+    this.sendFrame(frame);
+    return frame;
   }
 
   /** HELLO, and the WELCOME that answers it; from then on the session is this device's. */
@@ -178,7 +225,8 @@ export class LinkDevice {
     this.send({ type: 'READINGS', samples: samples.length > 0 ? samples : [sample(seq)] }, { seq });
   }
 
-  report(seq: number, given: Partial<MessageOf<'REPORT'>> = {}): void {
+  /** The frame that was sent. */
+  report(seq: number, given: Partial<MessageOf<'REPORT'>> = {}): Uint8Array {
     const report: MessageOf<'REPORT'> = {
       type: 'REPORT',
       device: this.id,
@@ -187,7 +235,7 @@ export class LinkDevice {
       samples: [sample(seq)],
       ...given,
     };
-    this.send(report, { seq, sid: 0 });
+    return this.#begin(report, seq);
   }
 
   // --- receiving -----------------------------------------------------------------------------------------------------
@@ -199,10 +247,19 @@ export class LinkDevice {
         if (message.type === type) return message as unknown as Received<Type>;
       }
       if (this.#gone) throw new Error(`closed without ${type}; received ${JSON.stringify(this.received)}`);
-      await new Promise<void>((resolve) => {
-        this.#waiting.add(resolve);
-      });
+      await this.#woken();
     }
+  }
+
+  /** So many sealed frames have come that were not for this device, or that it has no key for. */
+  async foreign(count: number): Promise<void> {
+    while (this.unopened.length < count) await this.#woken();
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve);
+    });
   }
 
   /** An ACK that covers `seq`; earlier ones are passed over. */
@@ -234,15 +291,38 @@ export class LinkDevice {
   }
 
   #take(bytes: Uint8Array): void {
-    const decoded = decodeFrame(Uint8Array.from(bytes));
-    if (!decoded.ok) throw new Error(`the gateway sent a bad frame: ${decoded.code}`);
-    const body = decodeBody(decoded.frame);
+    const copy = Uint8Array.from(bytes);
+    this.largest = Math.max(this.largest, copy.length);
+    const sealed = isSealed(copy);
+    const frame = sealed ? this.#open(copy) : openPlain(copy);
+    if (frame === undefined) {
+      this.unopened.push(copy);
+      this.#wake();
+      return;
+    }
+    const body = decodeBody(frame);
     if (!body.ok) throw new Error(`the gateway sent a bad message: ${body.code} ${body.field}`);
-    if (!decoded.frame.down) throw new Error('the gateway sent a frame without the down bit');
-    const message: Received = { ...body.message, sid: decoded.frame.sid, frameSeq: decoded.frame.seq };
+    if (!frame.down) throw new Error('the gateway sent a frame without the down bit');
+    const numbers = { sid: frame.sid, frameSeq: frame.seq, ...(sealed && { sealed: true as const }) };
+    const message: Received = { ...body.message, ...numbers };
     this.received.push(message);
     this.#inbox.push(message);
     this.#wake();
+  }
+
+  #open(bytes: Uint8Array): LinkFrame | undefined {
+    if (sealedSid(bytes) !== 0) {
+      const opened = this.channel?.open(bytes);
+      return opened?.ok === true ? opened.frame : undefined;
+    }
+    for (const handshake of this.#handshakes) {
+      const completed = handshake.complete(bytes);
+      if (!completed.ok) continue;
+      this.#handshakes.delete(handshake);
+      this.channel = completed.channel ?? this.channel;
+      return completed.frame;
+    }
+    return undefined;
   }
 
   #over(): void {
@@ -255,4 +335,10 @@ export class LinkDevice {
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
   }
+}
+
+function openPlain(bytes: Uint8Array): LinkFrame {
+  const decoded = decodeFrame(bytes);
+  if (!decoded.ok) throw new Error(`the gateway sent a bad frame: ${decoded.code}`);
+  return decoded.frame;
 }
