@@ -153,6 +153,11 @@ export class Topics {
     return `${this.base}/${device}/log`;
   }
 
+  /** Where a value for one channel is written to. */
+  setChannel(device: string, channel: string): string {
+    return `${this.base}/${device}/set/${channel}`;
+  }
+
   result(device: string): string {
     return `${this.base}/${device}/result`;
   }
