@@ -22,7 +22,7 @@ export class Keepalive {
   #pings = 0;
   /** When the next step of a probe is due; Infinity without one. */
   #probeAt = Number.POSITIVE_INFINITY;
-  #answerMs = MAX_ANSWER_MS;
+  #answerMs = 0;
   #probeAgainAt = 0;
 
   /** A session begins with this keepalive. */
@@ -39,7 +39,7 @@ export class Keepalive {
    * Asks at once whether the gateway still is there, and gives it `answerMs` for each of two answers. A probe that runs
    * goes on, and the next one has to wait a while.
    */
-  probe(nowMs: number, answerMs: number = MAX_ANSWER_MS): void {
+  probe(nowMs: number, answerMs: number = this.#patienceMs): void {
     if (this.#probeAt !== Number.POSITIVE_INFINITY || nowMs < this.#probeAgainAt) return;
     this.#probeAt = nowMs;
     this.#probeAgainAt = nowMs + PROBE_SPACING_MS;
@@ -79,6 +79,11 @@ export class Keepalive {
 
   #askAt(outstanding: boolean): number {
     if (outstanding) return this.#receivedAt + DEAD_AFTER * this.#keepaliveMs;
-    return this.#sentAt + (this.#pings === 0 ? this.#keepaliveMs : Math.min(MAX_ANSWER_MS, this.#keepaliveMs / 2));
+    return this.#sentAt + (this.#pings === 0 ? this.#keepaliveMs : this.#patienceMs);
+  }
+
+  /** How long the answer to a PING may take. */
+  get #patienceMs(): number {
+    return Math.min(MAX_ANSWER_MS, this.#keepaliveMs / 2);
   }
 }

@@ -1,12 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import type { Summary } from '../../device-sim/report.ts';
-import { LinkServer } from '../helpers/link-server.ts';
+import { LinkServer, type LinkServerOptions } from '../helpers/link-server.ts';
 
 /** The built program; `npm test` builds it first. */
 const PROGRAM = join(import.meta.dirname, '../../dist/device-sim/main.js');
@@ -27,8 +27,8 @@ async function outcome(child: ChildProcessWithoutNullStreams) {
   return { out, err, status: status as number };
 }
 
-async function serve() {
-  const server = new LinkServer();
+async function serve(options: LinkServerOptions = {}) {
+  const server = new LinkServer(options);
   cleanups.push(() => server.close());
   const folder = mkdtempSync(join(tmpdir(), 'device-sim-'));
   cleanups.push(() => rmSync(folder, { recursive: true }));
@@ -74,6 +74,43 @@ test('run --json ends with one summary that agrees with the gateway and with the
   expect(new Set(lines(ackLog))).toEqual(server.promised);
   expect(lines(ackLog).length).toBe(120);
   expect(server.violations).toEqual([]);
+});
+
+test('keys come from a file, from the command line and from the environment', async () => {
+  const [first, second, third] = [1, 2, 3].map((n) => Buffer.alloc(32, `key ${n}`));
+  const keys = new Map([
+    [1n, first!],
+    [2n, second!],
+    [3n, third!],
+  ]);
+  const { server, tcp, ackLog } = await serve({ keys });
+  const file = join(dirname(ackLog), 'keys');
+  writeFileSync(file, `1: ${first!.toString('hex')}\n2: ${second!.toString('base64')}\n`);
+  const common = ['run', '--tcp', tcp, '--rate', '100', '--count', '5', '--json'];
+  expect((await outcome(launch(...common, '--key-file', file))).status).toBe(0);
+  expect((await outcome(launch(...common, '--id', '3', '--key', third!.toString('hex')))).status).toBe(0);
+  const env = { ...process.env, DEVICE_SIM_KEY: third!.toString('hex') };
+  const last = spawn(process.execPath, [PROGRAM, ...common, '--id', '3'], { env });
+  cleanups.push(() => last.kill('SIGKILL'));
+  expect((await outcome(last)).status).toBe(0);
+  const devices = server.readings.map(({ device }) => Number(`0x${device}`));
+  expect([1, 2, 3].map((id) => devices.filter((device) => device === id).length)).toEqual([5, 5, 10]);
+  expect(server.refused).toEqual([]);
+  expect(server.violations).toEqual([]);
+});
+
+test('a key that is none is refused, and not repeated', async () => {
+  const almost = `${'0a'.repeat(31)}zz`;
+  for (const args of [
+    ['--key', almost],
+    ['--id', 'xyz'],
+    ['--key-file', '/nowhere'],
+  ]) {
+    const { err, status } = await outcome(launch('run', ...args));
+    expect(status).toBe(2);
+    expect(err).toContain(args[0]);
+    expect(err).not.toContain('0a0a');
+  }
 });
 
 test('faults from the command line strike, and nothing is lost', async () => {

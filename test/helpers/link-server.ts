@@ -5,6 +5,8 @@
  * ```
  *   TCP, Unix, UDP ─→ frames ─→ `intercept` (a test may swallow one) ─→ session ─→ ReceiveWindow ─→ `readings`
  * ```
+ *
+ * A device whose key it has must use the secure channel; the others must not.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -19,15 +21,22 @@ import {
   SchemaAssembler,
   type Value,
   decodeBody,
+  type OpenedHandshake,
+  type SecureChannel,
   decodeFrame,
   encodeMessage,
   encodeStreamFrame,
+  isSealed,
   linkStreamDecoder,
+  readHandshake,
+  sealedSid,
 } from '../../protocol/index.ts';
 
 export interface LinkServerOptions {
   readonly keepaliveS?: number;
   readonly window?: number;
+  /** Keys of devices, by their ids. */
+  readonly keys?: ReadonlyMap<bigint, Uint8Array>;
   /** A bit error on the way is a violation, unless the test makes some. */
   readonly noisy?: boolean;
   /** Looks at a good message before the server does; returns true to have it ignored, as if it had been lost. */
@@ -80,6 +89,10 @@ interface Session {
   readonly assembler: SchemaAssembler;
   /** Bodies by seq of the second counter. */
   readonly unreliable: Map<number, string>;
+  /** Of the secure channel. */
+  readonly channel: SecureChannel | undefined;
+  /** Its first frame makes a session of the secure channel real. */
+  begin: (() => void) | undefined;
   seq: number;
   untouched: boolean;
   silence: NodeJS.Timeout | undefined;
@@ -97,6 +110,10 @@ export class LinkServer {
   /** Readings that GAPs told to be lost. */
   lost = 0;
   badFrames = 0;
+  /** What was refused with an ERROR about keys, as `code device`. */
+  readonly refused: string[] = [];
+  /** Sealed frames taken, handshakes included. */
+  sealedFrames = 0;
   /** Sessions ended for silence. */
   silences = 0;
   /** Answer READINGS and REPORTs with this error instead of an ACK. */
@@ -156,6 +173,13 @@ export class LinkServer {
     const session = this.#devices.get(device)?.session;
     if (session === undefined) throw new Error(`${device} has no session`);
     this.#down(session, { type: 'COMMAND', id, ttl: 10, value });
+  }
+
+  /** Sends a plain frame with the sid of the device's session, as anybody on its way could. */
+  forge(device: string, message: Message): void {
+    const session = this.#devices.get(device)?.session;
+    if (session === undefined) throw new Error(`${device} has no session`);
+    session.peer.send(encodeMessage(message, { sid: session.sid, seq: 0, down: true }));
   }
 
   /** Sends any message within the device's session. */
@@ -230,40 +254,134 @@ export class LinkServer {
   }
 
   #frame(bytes: Uint8Array, peer: Peer): void {
+    if (isSealed(bytes)) return sealedSid(bytes) === 0 ? this.#handshake(bytes, peer) : this.#sealed(bytes, peer);
     const decoded = decodeFrame(bytes);
     if (!decoded.ok) return this.#bad(decoded.code);
     const { frame } = decoded;
-    const body = decodeBody(frame);
-    if (!body.ok) return this.#violated(`${body.code} in ${body.field} of type ${frame.type}`);
-    if (frame.down) return this.#violated(`${body.message.type} with the down bit`);
-    const { message } = body;
-    if (this.#options.intercept?.(message, peer, frame) === true) return;
-    if (message.type === 'HELLO') return this.#hello(message, peer, bytes.length);
-    if (message.type === 'REPORT') return this.#report(message, frame, peer);
-    const session = this.#sessions.get(frame.sid);
-    if (session === undefined) {
-      const error = { type: 'ERROR', code: 'unknown_session', retryAfter: 0, text: '' } as const;
-      peer.send(encodeMessage(error, { sid: frame.sid, seq: 0, down: true }));
-      return;
+    const message = this.#message(frame);
+    if (message === undefined || this.#options.intercept?.(message, peer, frame) === true) return;
+    if (message.type === 'HELLO' || message.type === 'REPORT') {
+      if (this.#options.keys?.has(message.device)) {
+        return this.#refuse('authentication_required', message.device, peer);
+      }
+      if (message.type === 'HELLO') return this.#hello(message, peer, bytes.length);
+      return this.#report(message, frame, (answer) => peer.send(encodeMessage(answer, NO_SESSION)));
     }
+    const session = this.#sessions.get(frame.sid);
+    if (session === undefined) return this.#unknown(frame.sid, peer);
+    if (session.channel !== undefined) return this.#violated(`a plain ${message.type} in a sealed session`);
+    return this.#received(session, frame, message);
+  }
+
+  /** HELLO or REPORT under a device's key. */
+  #handshake(bytes: Uint8Array, peer: Peer): void {
+    const received = readHandshake(bytes);
+    if (!received.ok) return this.#bad(received.code);
+    const key = this.#options.keys?.get(received.device);
+    if (key === undefined) return this.#refuse('authentication_failed', received.device, peer);
+    const opened = received.open(key);
+    // On a noisy line it may be the noise.
+    if (!opened.ok && this.#options.noisy === true) return this.#bad(opened.code);
+    if (!opened.ok) return this.#refuse('authentication_failed', received.device, peer);
+    this.sealedFrames += 1;
+    const message = this.#message(opened.frame);
+    if (message === undefined || this.#options.intercept?.(message, peer, opened.frame) === true) return;
+    if (message.type === 'HELLO') this.#hello(message, peer, bytes.length, opened);
+    else if (message.type === 'REPORT') {
+      this.#report(message, opened.frame, (answer) => {
+        const answered = opened.answer(answer, 0);
+        if (answered.ok) peer.send(answered.frame);
+      });
+    }
+  }
+
+  #sealed(bytes: Uint8Array, peer: Peer): void {
+    const session = this.#sessions.get(sealedSid(bytes));
+    if (session?.channel === undefined) return this.#unknown(sealedSid(bytes), peer);
+    const opened = session.channel.open(bytes);
+    if (!opened.ok) return this.#bad(opened.code);
+    this.sealedFrames += 1;
+    session.begin?.();
+    session.begin = undefined;
+    const message = this.#message(opened.frame);
+    if (message === undefined || this.#options.intercept?.(message, peer, opened.frame) === true) return;
+    this.#received(session, opened.frame, message);
+  }
+
+  #message(frame: LinkFrame): Message | undefined {
+    const body = decodeBody(frame);
+    if (!body.ok) this.#violated(`${body.code} in ${body.field} of type ${frame.type}`);
+    else if (frame.down) this.#violated(`${body.message.type} with the down bit`);
+    else return body.message;
+    return undefined;
+  }
+
+  #received(session: Session, frame: LinkFrame, message: Message): void {
     session.untouched = false;
     this.#heard(session);
     if (frame.ackWanted) this.#reliable(session, frame, message);
     else this.#unreliable(session, frame, message);
   }
 
-  #hello(hello: MessageOf<'HELLO'>, peer: Peer, bytes: number): void {
+  #refuse(code: 'authentication_required' | 'authentication_failed', device: bigint, peer: Peer): void {
+    this.refused.push(`${code} ${idText(device)}`);
+    peer.send(encodeMessage({ type: 'ERROR', code, retryAfter: 0, text: '' }, NO_SESSION));
+  }
+
+  #unknown(sid: number, peer: Peer): void {
+    const error = { type: 'ERROR', code: 'unknown_session', retryAfter: 0, text: '' } as const;
+    peer.send(encodeMessage(error, { sid, seq: 0, down: true }));
+  }
+
+  #hello(hello: MessageOf<'HELLO'>, peer: Peer, bytes: number, opened?: OpenedHandshake): void {
     if (bytes > 256) this.#violated(`a HELLO of ${bytes} bytes`);
     this.hellos.push(hello);
-    const id = hello.device.toString(16).padStart(16, '0');
+    const id = idText(hello.device);
     let device = this.#devices.get(id);
     if (device === undefined) {
       device = { id, boots: new Map(), schemaCrc: 0, schema: undefined, session: undefined };
       this.#devices.set(id, device);
     }
     const old = device.session;
+    if (old?.untouched && old.channel === undefined && old.peer.name === peer.name && old.askedBoot === hello.boot) {
+      return this.#welcome(old);
+    }
+    const sid = this.#nextSid++;
+    const boot = hello.boot === 0 ? this.#nextBoot++ : hello.boot;
+    const known = device.schemaCrc === hello.schemaCrc ? device.schema : undefined;
+    const welcome = this.#welcomeOf(boot, hello.schemaCrc !== 0 && known === undefined);
+    const answered = opened?.answer(welcome, sid);
+    if (answered?.ok === false) return this.#bad(answered.code);
+    const session: Session = {
+      sid,
+      device,
+      boot,
+      askedBoot: hello.boot,
+      peer,
+      assembler: new SchemaAssembler(),
+      unreliable: new Map(),
+      channel: answered?.channel,
+      begin: undefined,
+      seq: 0,
+      untouched: true,
+      silence: undefined,
+    };
+    this.#sessions.set(sid, session);
+    this.#heard(session);
+    if (answered === undefined) {
+      this.#begin(session, hello);
+      this.#down(session, welcome);
+    } else {
+      session.begin = () => this.#begin(session, hello);
+      peer.send(answered.frame);
+    }
+  }
+
+  /** From now on it is the device's session. */
+  #begin(session: Session, hello: MessageOf<'HELLO'>): void {
+    const { device } = session;
+    const old = device.session;
     if (old !== undefined) {
-      if (old.untouched && old.peer.name === peer.name && old.askedBoot === hello.boot) return this.#welcome(old);
       this.#down(old, { type: 'ERROR', code: 'replaced', retryAfter: 0, text: '' });
       this.#endSession(old);
     }
@@ -271,39 +389,20 @@ export class LinkServer {
       device.schemaCrc = hello.schemaCrc;
       device.schema = undefined;
     }
-    const session: Session = {
-      sid: this.#nextSid++,
-      device,
-      boot: hello.boot === 0 ? this.#nextBoot++ : hello.boot,
-      askedBoot: hello.boot,
-      peer,
-      assembler: new SchemaAssembler(),
-      unreliable: new Map(),
-      seq: 0,
-      untouched: true,
-      silence: undefined,
-    };
     const missing = this.#boot(device, session.boot).window.skipTo(hello.firstSeq);
-    if (missing > 0) this.#violated(`${id} forgot ${missing} frames between two sessions`);
+    if (missing > 0) this.#violated(`${device.id} forgot ${missing} frames between two sessions`);
     this.#drain(device, session.boot);
     device.session = session;
-    this.#sessions.set(session.sid, session);
-    this.#heard(session);
-    this.#welcome(session);
   }
 
   #welcome(session: Session): void {
+    this.#down(session, this.#welcomeOf(session.boot, this.#schemaWanted(session.device)));
+  }
+
+  #welcomeOf(boot: number, schemaWanted: boolean): MessageOf<'WELCOME'> {
     const { keepaliveS = 30, window = 32 } = this.#options;
-    const flags = { schemaWanted: this.#schemaWanted(session.device) };
-    this.#down(session, {
-      type: 'WELCOME',
-      boot: session.boot,
-      unixMs: Date.now(),
-      flags,
-      keepalive: keepaliveS,
-      window,
-      maxFrame: 1024,
-    });
+    const flags = { schemaWanted };
+    return { type: 'WELCOME', boot, unixMs: Date.now(), flags, keepalive: keepaliveS, window, maxFrame: 1024 };
   }
 
   #reliable(session: Session, frame: LinkFrame, message: Message): void {
@@ -350,20 +449,18 @@ export class LinkServer {
     }
   }
 
-  #report(report: MessageOf<'REPORT'>, { seq }: LinkFrame, peer: Peer): void {
-    const id = report.device.toString(16).padStart(16, '0');
+  #report(report: MessageOf<'REPORT'>, { seq }: LinkFrame, answer: (message: Message) => void): void {
+    const id = idText(report.device);
     const device = this.#devices.get(id);
     if (device === undefined) return this.#violated(`REPORT of ${id}, which never said HELLO`);
-    if (this.refuseWith !== undefined) {
-      return peer.send(encodeMessage(this.refuseWith, { sid: 0, seq: 0, down: true }));
-    }
+    if (this.refuseWith !== undefined) return answer(this.refuseWith);
     const state = this.#boot(device, report.boot);
     if (seq > state.lastReport) {
       state.lastReport = seq;
       this.#deliver(id, report.boot, seq, report.samples, true);
     }
     const flags = { schemaWanted: this.#schemaWanted(device) };
-    peer.send(encodeMessage({ type: 'ACK', seq, map: 0, flags }, { sid: 0, seq: 0 }));
+    answer({ type: 'ACK', seq, map: 0, flags });
   }
 
   /** Takes from the window what is in order now. */
@@ -393,6 +490,8 @@ export class LinkServer {
   }
 
   #down(session: Session, message: Message): void {
+    const { channel } = session;
+    if (channel !== undefined) return session.peer.send(channel.sealMessage(message));
     session.seq += 1;
     session.peer.send(encodeMessage(message, { sid: session.sid, seq: session.seq, down: true }));
   }
@@ -452,6 +551,13 @@ export class LinkServer {
       else this.#waiting.push(entry);
     }
   }
+}
+
+/** The header of a frame down outside of any session. */
+const NO_SESSION = { sid: 0, seq: 0, down: true } as const;
+
+function idText(device: bigint): string {
+  return device.toString(16).padStart(16, '0');
 }
 
 /** RST where there is such a thing. */
