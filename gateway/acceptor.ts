@@ -3,14 +3,20 @@
  *
  * ```
  *   source ready ─→ accept() ─→ limits ─→ channel host ─→ link session | bring-up service
+ *                                 └─ full: the oldest connection without a session goes, or else the new one
  * ```
  */
 import { GatewayError } from './errors.ts';
+import { addressKey } from './limits/address-key.ts';
+import type { LimitName, LimitWatch } from './limits/limit-watch.ts';
 import type { Log, RateLimitedLog } from './log.ts';
 import type { Handler, Loop } from './loop.ts';
-import { ChannelHost } from './sessions/channel-host.ts';
+import { ChannelHost, type ChannelOwner } from './sessions/channel-host.ts';
 import type { Session, SessionHost } from './sessions/session.ts';
+import { hostOf } from './sources/address.ts';
 import { type Channel, READ, type Source, type StreamChannel } from './sources/source.ts';
+
+const TOO_MANY = 'TOO_MANY_CONNECTIONS';
 
 /** Channels taken from one source in one turn. */
 const MAX_ACCEPTS_PER_TURN = 64;
@@ -19,6 +25,8 @@ export interface AcceptorLimits {
   /** Stream connections in all, over all listeners. */
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** Stream connections that have no session yet. */
+  readonly connectionsUnauthenticated: number;
   /** Bytes that a session may read in one turn. */
   readonly readBudget: number;
 }
@@ -60,22 +68,39 @@ export interface SourceTraffic {
   readonly dropped: number;
 }
 
-export class Acceptor {
+/** The connections from one address. */
+interface Peers {
+  readonly key: string;
+  connections: number;
+  /** Those without a session, the oldest first. */
+  readonly strangers: Set<ChannelHost>;
+}
+
+/** What is known of an open channel. `peers` is undefined where the limits do not count. */
+interface Standing {
+  readonly entry: SourceEntry;
+  readonly peers: Peers | undefined;
+}
+
+export class Acceptor implements ChannelOwner {
   readonly #loop: Loop;
   readonly #limits: AcceptorLimits;
   readonly #log: Log;
   readonly #rateLimited: RateLimitedLog;
+  readonly #watch: LimitWatch;
   readonly #entries: SourceEntry[] = [];
   /** The channels that are open. */
-  readonly #entryOf = new Map<ChannelHost, SourceEntry>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #standing = new Map<ChannelHost, Standing>();
+  readonly #byAddress = new Map<string, Peers>();
   #connections = 0;
+  #strangers = 0;
 
-  constructor(loop: Loop, limits: AcceptorLimits, log: Log, limited: RateLimitedLog) {
+  constructor(loop: Loop, limits: AcceptorLimits, log: Log, limited: RateLimitedLog, watch: LimitWatch) {
     this.#loop = loop;
     this.#limits = limits;
     this.#log = log;
     this.#rateLimited = limited;
+    this.#watch = watch;
   }
 
   get entries(): readonly SourceEntry[] {
@@ -85,6 +110,11 @@ export class Acceptor {
   /** Stream connections from listeners that are open now. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Those of them that have no session yet. */
+  get strangers(): number {
+    return this.#strangers;
   }
 
   /** Watches a source; every channel that it offers runs what `use.createSession` makes. */
@@ -109,8 +139,8 @@ export class Acceptor {
     let bytesRead = entry.closedBytesRead;
     let bytesWritten = entry.closedBytesWritten;
     let dropped = entry.closedDropped;
-    for (const [{ channel }, owner] of this.#entryOf) {
-      if (owner !== entry) continue;
+    for (const [{ channel }, standing] of this.#standing) {
+      if (standing.entry !== entry) continue;
       bytesRead += channel.bytesRead;
       bytesWritten += channel.bytesWritten;
       dropped += droppedBy(channel);
@@ -121,70 +151,120 @@ export class Acceptor {
   /** Stops listening, then lets every session say goodbye. */
   async close(): Promise<void> {
     await Promise.all(this.#entries.map((entry) => entry.source.close()));
-    for (const host of this.#entryOf.keys()) host.session?.close();
+    for (const host of this.#standing.keys()) host.session?.close();
   }
 
   #accept(entry: SourceEntry): void {
     for (let n = 0; n < MAX_ACCEPTS_PER_TURN; n++) {
       const channel = entry.source.accept();
       if (channel === undefined) return;
-      if (channel.kind === 'stream' && isConnection(entry.source) && !this.#admit(channel, entry)) continue;
+      let peers: Peers | undefined;
+      if (channel.kind === 'stream' && isConnection(entry.source)) {
+        peers = this.#admit(channel, entry);
+        if (peers === undefined) continue;
+      }
       entry.accepted++;
       entry.channels++;
-      const host = new ChannelHost(this.#loop, channel, this.#limits.readBudget, this.#log, this.#onFinished);
-      this.#entryOf.set(host, entry);
+      const host = new ChannelHost(this.#loop, channel, this.#limits.readBudget, this.#log, this);
+      this.#standing.set(host, { entry, peers });
       host.start(entry.createSession(channel, host));
       this.#log.debug({ source: entry.source.id, channel: channel.id }, `opened ${channel.id}`);
+      if (this.#strangers > this.#limits.connectionsUnauthenticated) this.#dropStranger();
     }
   }
 
-  #admit(channel: StreamChannel, entry: SourceEntry): boolean {
-    const address = addressOf(channel);
-    const fromThere = this.#perAddress.get(address) ?? 0;
+  /** Counts the connection in; undefined when there is no room for it, and it is closed. */
+  #admit(channel: StreamChannel, entry: SourceEntry): Peers | undefined {
+    // Only programs of this machine connect to a Unix-domain socket, and they have no address to tell them apart.
+    const key = entry.source.transport === 'unix' ? entry.source.id : addressKey(hostOf(channel.peer));
+    const peers = this.#byAddress.get(key) ?? { key, connections: 0, strangers: new Set() };
+    const limit = this.#limitReached(peers, entry);
+    // Whoever has shown nothing yet makes room, the oldest first: so it takes a session to keep others out.
+    if (limit !== undefined && !this.#dropOldest(limit === 'connections' ? this.#fullest() : peers, limit)) {
+      channel.abort();
+      entry.refused++;
+      this.#watch.bite(limit, entry.source.id, 'a connection was refused', { code: TOO_MANY, channel: channel.id });
+      return undefined;
+    }
+    this.#connections++;
+    peers.connections++;
+    this.#byAddress.set(key, peers);
+    return peers;
+  }
+
+  #limitReached(peers: Peers, entry: SourceEntry): 'connections' | 'connections_per_address' | undefined {
     const { connections, connectionsPerAddress } = this.#limits;
-    if (this.#connections < connections && (fromThere < connectionsPerAddress || entry.source.transport === 'unix')) {
-      this.#connections++;
-      this.#perAddress.set(address, fromThere + 1);
-      return true;
+    if (peers.connections >= connectionsPerAddress && entry.source.transport !== 'unix') {
+      return 'connections_per_address';
     }
-    channel.abort();
-    entry.refused++;
-    const limit =
-      this.#connections >= connections
-        ? `limits.connections (${connections})`
-        : `limits.connections_per_address (${connectionsPerAddress})`;
-    const error = new GatewayError('TOO_MANY_CONNECTIONS', channel.id, `refused, because ${limit} is reached`);
-    this.#rateLimited.warn(`${error.code} ${entry.source.id}`, { code: error.code }, error.message);
-    return false;
+    return this.#connections >= connections ? 'connections' : undefined;
   }
 
-  readonly #onFinished = (host: ChannelHost, error: GatewayError | undefined): void => {
-    const entry = this.#entryOf.get(host);
-    if (entry === undefined) return;
-    this.#entryOf.delete(host);
+  // --- ChannelOwner ------------------------------------------------------------------------------------------------
+
+  strangerChanged(host: ChannelHost): void {
+    const peers = this.#standing.get(host)?.peers;
+    if (peers === undefined) return;
+    const before = peers.strangers.size;
+    if (host.stranger === undefined) peers.strangers.delete(host);
+    else peers.strangers.add(host);
+    this.#strangers += peers.strangers.size - before;
+  }
+
+  finished(host: ChannelHost, error: GatewayError | undefined): void {
+    const standing = this.#standing.get(host);
+    if (standing === undefined) return;
+    this.#standing.delete(host);
+    const { entry, peers } = standing;
     entry.channels--;
     const { channel } = host;
     entry.closedBytesRead += channel.bytesRead;
     entry.closedBytesWritten += channel.bytesWritten;
     entry.closedDropped += droppedBy(channel);
-    if (channel.kind === 'stream' && isConnection(entry.source)) this.#discount(addressOf(channel));
+    if (peers !== undefined) {
+      this.#connections--;
+      peers.connections--;
+      if (peers.connections === 0) this.#byAddress.delete(peers.key);
+    }
     if (error === undefined) {
       this.#log.debug({ channel: channel.id }, `closed ${channel.id}`);
       return;
     }
     entry.failed++;
+    // A limit has told it already.
+    if (error.code === TOO_MANY) return;
     this.#rateLimited.warn(
       `${error.code} ${entry.source.id}`,
       { code: error.code, channel: channel.id },
       error.message,
     );
-  };
+  }
 
-  #discount(address: string): void {
-    this.#connections--;
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
+  // --- making room -------------------------------------------------------------------------------------------------
+
+  #dropStranger(): void {
+    const fullest = this.#fullest();
+    if (fullest !== undefined) this.#dropOldest(fullest, 'connections_unauthenticated');
+  }
+
+  /** Closes the oldest connection without a session of these; false when there is none. */
+  #dropOldest(peers: Peers | undefined, limit: LimitName): boolean {
+    const [oldest] = peers?.strangers ?? [];
+    if (oldest === undefined) return false;
+    const { id } = oldest.channel;
+    const where = this.#standing.get(oldest)?.entry.source.id ?? id;
+    this.#watch.bite(limit, where, 'a connection without a session was closed for a new one', { channel: id });
+    oldest.stranger?.evict(new GatewayError(TOO_MANY, id, `closed for another connection, as it had no session yet`));
+    return true;
+  }
+
+  /** The address with the most connections without a session: one that opens many loses its own. */
+  #fullest(): Peers | undefined {
+    let fullest: Peers | undefined;
+    for (const peers of this.#byAddress.values()) {
+      if (peers.strangers.size > (fullest?.strangers.size ?? 0)) fullest = peers;
+    }
+    return fullest;
   }
 }
 
@@ -195,10 +275,4 @@ function isConnection(source: Source): boolean {
 
 function droppedBy(channel: Channel): number {
   return channel.kind === 'datagram' ? channel.dropped : 0;
-}
-
-/** `192.168.1.7:50122` → `192.168.1.7`. */
-function addressOf(channel: StreamChannel): string {
-  const colon = channel.peer.lastIndexOf(':');
-  return colon === -1 ? channel.peer : channel.peer.slice(0, colon);
 }

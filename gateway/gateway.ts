@@ -13,17 +13,21 @@ import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Acceptor, type SessionFactory } from './acceptor.ts';
 import { Announcer } from './announcer.ts';
+import { speaksOf } from './config/plain.ts';
 import type { Config, SourceConfig } from './config/schema.ts';
 import type { Transport } from './devices/device.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { openJournalOf } from './journal-of.ts';
+import { DatagramAnswers } from './limits/datagram-answers.ts';
 import { HandshakeGate } from './limits/handshake-gate.ts';
+import { LimitWatch } from './limits/limit-watch.ts';
 import { type Log, type LogLevel, rateLimited } from './log.ts';
 import { Loop } from './loop.ts';
 import { teeLog } from './mqtt/bridge-log.ts';
 import { startEmbeddedBroker } from './mqtt/embedded-broker.ts';
 import { connectionOptions } from './mqtt/connection-options.ts';
 import { createMqttService, type MqttService } from './mqtt/mqtt-service.ts';
+import { Refusals } from './refusals.ts';
 import { createLinkCounters, type LinkContext } from './sessions/link/link-context.ts';
 import { LinkDatagrams } from './sessions/link/link-datagrams.ts';
 import { LinkStream } from './sessions/link/link-stream.ts';
@@ -89,6 +93,7 @@ export async function startGateway(
   const startedAt = performance.now();
   const log = teeLog(plainLog, (level, message, fields) => mqtt.bridge.log(level, message, fields));
   const limited = rateLimited(log, () => performance.now());
+  const watch = new LimitWatch(limited);
   const registry = new DeviceRegistry(aliasesOf(config), config.limits.devices);
   const { journal, deadLetters } = await openJournalOf(
     config,
@@ -133,11 +138,14 @@ export async function startGateway(
       setLogLevel: (level) => options.setLogLevel?.(level),
     },
   });
-  const announcer = new Announcer(mqtt.bridge, log, limited);
+  const aliasOf = (id: string): string | undefined => (config.devices.has(id) ? registry.get(id)?.alias : undefined);
+  const refusals = new Refusals(mqtt.bridge, log, aliasOf, () => performance.now());
+  const announcer = new Announcer(mqtt.bridge, log, limited, refusals);
 
-  const handshakes = new HandshakeGate(config.limits, () => loop.now(), limited);
+  const handshakes = new HandshakeGate(config.limits, () => loop.now(), watch);
   const links = new LinkTable({
     registry,
+    credentials: config.devices,
     journal,
     timers: loop.timers,
     now: () => loop.now(),
@@ -145,17 +153,27 @@ export async function startGateway(
     wallNow: () => wall.at(loop.now()),
     randomU32: () => randomInt(2 ** 32),
     limits: config.limits,
+    watch,
     admitHandshake: (carrier) => handshakes.admit(carrier.address),
     counters,
     listener: announcer,
     log: limited,
   });
-  const acceptor = new Acceptor(loop, config.limits, log, limited);
-  const sourceContext = { timers: loop.timers, now: () => performance.now(), random: Math.random };
+  const acceptor = new Acceptor(loop, config.limits, log, limited, watch);
+  const guards = { watch, answers: new DatagramAnswers(config.limits.answersPerS, () => loop.now(), watch) };
+  const sourceContext = {
+    timers: loop.timers,
+    now: () => performance.now(),
+    random: Math.random,
+    log: limited,
+    admitHandshake: (address: string) => handshakes.admit(address),
+    outputBytes: config.limits.outputBytes,
+  };
   const parts = {
     version: VERSION,
     startedAt,
     acceptor,
+    watch,
     registry,
     links,
     counters,
@@ -187,10 +205,14 @@ export async function startGateway(
 
   const sources = config.sources.map((sourceConfig) => {
     const source = sourceOf(sourceConfig, sourceContext);
-    const speaks = sourceConfig.service ?? 'link protocol';
+    const speaks = speaksOf(sourceConfig);
     const where = (): string => whereIs(source, sourceConfig);
     source.onState = () => announcer.source(source, where(), speaks);
-    acceptor.add(source, { where, speaks, createSession: sessionFactory(sourceConfig, links, config, counters) });
+    acceptor.add(source, {
+      where,
+      speaks,
+      createSession: sessionFactory(sourceConfig, links, config, counters, guards),
+    });
     return source;
   });
 
@@ -198,7 +220,7 @@ export async function startGateway(
   const loopEnded = loop.run();
   await Promise.all(sources.map((source) => source.open()));
   const timers = [
-    setInterval(() => limited.flush(), LOG_FLUSH_MS),
+    setInterval(() => flushLogs(), LOG_FLUSH_MS),
     setInterval(() => wall.check(), CHECK_MS),
     setInterval(() => void deadLetters?.look().catch(() => undefined), COUNT_LETTERS_MS),
   ];
@@ -218,7 +240,13 @@ export async function startGateway(
     loop.stop();
     await loopEnded;
     await journal.close();
-    limited.flush(true);
+    flushLogs(true);
+  }
+
+  /** What was suppressed is told. */
+  function flushLogs(all = false): void {
+    limited.flush(all);
+    refusals.flush(all);
   }
 
   return {
@@ -241,17 +269,18 @@ function sessionFactory(
   links: LinkTable,
   config: Config,
   counters: LinkContext['counters'],
+  guards: { readonly watch: LimitWatch; readonly answers: DatagramAnswers },
 ): SessionFactory {
-  const { service } = source;
+  const { service, plain } = source;
   const transport: Transport = source.kind === 'connect' ? 'tcp' : source.kind;
   return (channel, host) => {
     if (channel.kind === 'datagram') {
       return service === undefined
-        ? new LinkDatagrams(channel, host, links, counters.udp)
-        : serveDatagrams(service, channel, host);
+        ? new LinkDatagrams(channel, host, links, counters.udp, guards.answers, plain)
+        : serveDatagrams(service, channel, host, guards.answers);
     }
     return service === undefined
-      ? new LinkStream(channel, transport, host, links, config.limits, counters[transport])
+      ? new LinkStream(channel, transport, host, links, config.limits, counters[transport], guards.watch, plain)
       : serveStream(service, channel, host, source.kind === 'serial' ? QUIET_LINE : {});
   };
 }

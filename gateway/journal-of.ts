@@ -42,7 +42,10 @@ export async function openJournalOf(
     },
     (state) => registry.restore(state),
     // All devices of the gateway are registered ones.
-    (record) => (record.device as RegisteredDevice).declareByUse(record.samples),
+    (record) => {
+      const device = record.device as RegisteredDevice;
+      for (const { values } of record.samples) for (const { channel } of values) device.ensureChannel(channel);
+    },
   );
   const { depth, held } = journal.stats;
   log.info({ dir, depth, held }, `journal opened: ${depth} readings wait for the broker`);

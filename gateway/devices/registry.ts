@@ -3,6 +3,7 @@ import type { Sample, Schema } from '../../protocol/index.ts';
 import type { DeviceState } from '../journal/journal.ts';
 import { aliasOf } from '../mqtt/topics.ts';
 import type { Device, DeviceChannel, Transport } from './device.ts';
+import { storedAlias } from './profile-device-id.ts';
 
 /** A device whose state the sessions change; everybody else sees it as a read-only `Device`. */
 export class RegisteredDevice implements Device {
@@ -36,11 +37,32 @@ export class RegisteredDevice implements Device {
     this.channelsVersion++;
   }
 
-  /** A channel that the device uses without having declared it appears all the same. */
-  declareByUse(samples: readonly Sample[]): void {
+  /** Takes what its profile says: the schema, and all its channels with their aliases. */
+  describe(schema: Schema, channels: readonly DeviceChannel[]): void {
+    this.schema = schema;
+    this.channels.clear();
+    for (const channel of channels) this.channels.set(channel.number, channel);
+    this.channelsVersion++;
+  }
+
+  /**
+   * A channel that the device uses without having declared it appears all the same, as long as it has less than
+   * `maxChannels`. Values beyond are taken out of the samples, and samples without values out of the list; returns how
+   * many values that were.
+   */
+  declareByUse(samples: Sample[], maxChannels: number): number {
+    let omitted = 0;
     for (const sample of samples) {
-      for (const value of sample.values) this.ensureChannel(value.channel);
+      for (const { channel } of sample.values) {
+        if (this.channels.has(channel)) continue;
+        if (this.channels.size < maxChannels) this.ensureChannel(channel);
+        else omitted++;
+      }
     }
+    if (omitted === 0) return 0;
+    for (const sample of samples) sample.values = sample.values.filter(({ channel }) => this.channels.has(channel));
+    samples.splice(0, samples.length, ...samples.filter(({ values }) => values.length > 0));
+    return omitted;
   }
 
   /** Makes sure that a channel exists: a device without a schema declares its channels by using them. */
@@ -94,13 +116,16 @@ export class DeviceRegistry {
     return this.#byAlias.get(alias);
   }
 
-  /** The device with this id, made known if need be; undefined when the registry is full of devices that are online. */
-  obtain(id: string): RegisteredDevice | undefined {
+  /**
+   * The device with this id, made known if need be; undefined when the registry is full of devices that are online.
+   * @param wanted its alias, unless another device has it
+   */
+  obtain(id: string, wanted: string = id): RegisteredDevice | undefined {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
     if (this.#byId.size >= this.#maxDevices && !this.#makeRoom()) return undefined;
     // An alias of the configuration may look like another device's id: that one then has to step aside.
-    const alias = this.#byAlias.has(id) ? `${id}_id` : id;
+    const alias = this.#byAlias.has(wanted) ? `${id}_id` : wanted;
     return this.#add(new RegisteredDevice(id, alias));
   }
 
@@ -110,7 +135,8 @@ export class DeviceRegistry {
    */
   restore(state: DeviceState): RegisteredDevice {
     const known = this.#byId.get(state.id);
-    const device = known ?? this.obtain(state.id) ?? new RegisteredDevice(state.id, state.id);
+    const alias = storedAlias(state) ?? state.id;
+    const device = known ?? this.obtain(state.id, alias) ?? new RegisteredDevice(state.id, alias);
     if (device.restored === undefined) {
       device.restored = state;
       if (state.schema !== undefined) device.declare(state.schema);

@@ -2,9 +2,9 @@
  * How many handshakes the gateway takes on: each costs it a key exchange, and a session if all is right, so they have a
  * rate by address and one in all. To be asked for every HELLO, and for every sealed REPORT, before anything is computed.
  */
-import type { RateLimitedLog } from '../log.ts';
 import { addressKey } from './address-key.ts';
 import { KeyedBuckets } from './keyed-buckets.ts';
+import type { LimitName, LimitWatch } from './limit-watch.ts';
 import { BURST_S, TokenBucket } from './token-bucket.ts';
 
 export interface HandshakeLimits {
@@ -17,17 +17,13 @@ export interface HandshakeLimits {
 const MAX_WAIT_S = 60;
 
 export class HandshakeGate {
-  /** Handshakes not taken on, by the limit that was reached. */
-  readonly refused = { inAll: 0, byAddress: 0 };
-  readonly #limits: HandshakeLimits;
-  readonly #log: RateLimitedLog;
+  readonly #watch: LimitWatch;
   readonly #all: TokenBucket;
   readonly #byAddress: KeyedBuckets;
 
   /** @param now monotonic milliseconds */
-  constructor(limits: HandshakeLimits, now: () => number, log: RateLimitedLog) {
-    this.#limits = limits;
-    this.#log = log;
+  constructor(limits: HandshakeLimits, now: () => number, watch: LimitWatch) {
+    this.#watch = watch;
     const { handshakesPerS, handshakesPerAddressPerS } = limits;
     this.#all = new TokenBucket(handshakesPerS * BURST_S, handshakesPerS, now);
     this.#byAddress = new KeyedBuckets(handshakesPerAddressPerS * BURST_S, handshakesPerAddressPerS, now);
@@ -40,21 +36,13 @@ export class HandshakeGate {
   admit(address: string): number {
     const mine = this.#byAddress.of(addressKey(address));
     // First by address: one that has used up its own takes nothing from the others.
-    if (!mine.take()) {
-      this.refused.byAddress++;
-      return this.#refuse('limits.handshakes_per_address_per_s', this.#limits.handshakesPerAddressPerS, mine, address);
-    }
-    if (this.#all.take()) return 0;
-    this.refused.inAll++;
-    return this.#refuse('limits.handshakes_per_s', this.#limits.handshakesPerS, this.#all, address);
+    if (!mine.take()) return this.#refuse('handshakes_per_address_per_s', mine, address);
+    if (!this.#all.take()) return this.#refuse('handshakes_per_s', this.#all, address);
+    return 0;
   }
 
-  #refuse(limit: string, value: number, bucket: TokenBucket, address: string): number {
-    this.#log.warn(
-      `handshake-rate ${limit}`,
-      { limit, address },
-      `a handshake was refused: ${limit} (${value}) is used up`,
-    );
+  #refuse(limit: LimitName, bucket: TokenBucket, address: string): number {
+    this.#watch.bite(limit, 'handshakes', `one from ${address} was refused`, { address });
     return Math.min(MAX_WAIT_S, Math.max(1, Math.ceil(bucket.waitMs() / 1_000)));
   }
 }

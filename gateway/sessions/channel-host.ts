@@ -5,30 +5,33 @@ import type { Handler, Loop } from '../loop.ts';
 import type { SelectionKey } from '../selector.ts';
 import { type Channel, READ } from '../sources/source.ts';
 import type { TimerQueue } from '../timers.ts';
-import type { Session, SessionHost } from './session.ts';
+import type { Session, SessionHost, Stranger } from './session.ts';
+
+/** Whoever has opened the channel. */
+export interface ChannelOwner {
+  /** The session is over; called once, after the channel was unregistered. */
+  finished(host: ChannelHost, error: GatewayError | undefined): void;
+  /** `host.stranger` has changed. */
+  strangerChanged(host: ChannelHost): void;
+}
 
 export class ChannelHost implements SessionHost, Handler {
   readonly #loop: Loop;
   readonly #key: SelectionKey<Handler>;
-  readonly #onFinished: (host: ChannelHost, error: GatewayError | undefined) => void;
+  readonly #owner: ChannelOwner;
   #session: Session | undefined;
+  #stranger: Stranger | undefined;
   readonly channel: Channel;
   readonly budgetBytes: number;
   readonly log: Log;
 
-  /** Registers the channel; `onFinished` is called once, after it was unregistered. */
-  constructor(
-    loop: Loop,
-    channel: Channel,
-    budgetBytes: number,
-    log: Log,
-    onFinished: (host: ChannelHost, error: GatewayError | undefined) => void,
-  ) {
+  /** Registers the channel. */
+  constructor(loop: Loop, channel: Channel, budgetBytes: number, log: Log, owner: ChannelOwner) {
     this.#loop = loop;
     this.channel = channel;
     this.budgetBytes = budgetBytes;
     this.log = log;
-    this.#onFinished = onFinished;
+    this.#owner = owner;
     this.#key = loop.register(channel, READ, this);
   }
 
@@ -61,9 +64,19 @@ export class ChannelHost implements SessionHost, Handler {
     this.#key.more = more;
   }
 
+  get stranger(): Stranger | undefined {
+    return this.#stranger;
+  }
+
+  setStranger(stranger: Stranger | undefined): void {
+    this.#stranger = stranger;
+    this.#owner.strangerChanged(this);
+  }
+
   finished(error?: GatewayError): void {
     if (!this.#key.registered) return;
+    this.setStranger(undefined);
     this.#loop.unregister(this.#key);
-    this.#onFinished(this, error);
+    this.#owner.finished(this, error);
   }
 }

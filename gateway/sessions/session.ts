@@ -13,6 +13,12 @@ export interface Session {
   close(): void;
 }
 
+/** A session whose peer has not shown yet who it is: when connections run short, such a one goes first. */
+export interface Stranger {
+  /** Ends at once and without a word; `error` says for whom. */
+  evict(error: GatewayError): void;
+}
+
 /** What the loop gives a session: time, deadlines, its interest, and the way to say that it is over. */
 export interface SessionHost {
   /** Monotonic milliseconds. */
@@ -24,6 +30,8 @@ export interface SessionHost {
   setInterest(interest: number): void;
   /** There is work left in the session's own buffers, so call `onReady(READ)` next turn though the channel is drained. */
   setMore(more: boolean): void;
+  /** The session itself while its peer is a stranger, then undefined. */
+  setStranger(stranger: Stranger | undefined): void;
   /** The session is over and has closed its channel (or will not use it again). `error` tells why when it was not the plan. */
   finished(error?: GatewayError): void;
   readonly log: Log;

@@ -1,7 +1,9 @@
 /** Runs a bring-up service in this process, on a real source under the real loop, without the rest of the gateway. */
 import { performance } from 'node:perf_hooks';
 import type { GatewayError } from '../../gateway/errors.ts';
-import { createLog } from '../../gateway/log.ts';
+import { DatagramAnswers } from '../../gateway/limits/datagram-answers.ts';
+import { LimitWatch } from '../../gateway/limits/limit-watch.ts';
+import { createLog, rateLimited } from '../../gateway/log.ts';
 import { Loop } from '../../gateway/loop.ts';
 import { ChannelHost } from '../../gateway/sessions/channel-host.ts';
 import type { ServiceDatagrams } from '../../gateway/sessions/services/service-datagrams.ts';
@@ -36,6 +38,8 @@ export async function hostService<S extends Source>(
   const loop = new Loop();
   const source = makeSource({ timers: loop.timers, now: () => performance.now(), random: Math.random });
   const log = createLog({ level: 'silent', pretty: false });
+  const watch = new LimitWatch(rateLimited(log, () => performance.now()));
+  const answers = new DatagramAnswers(50, () => performance.now(), watch);
   const sessions: RunningService[] = [];
   const ended: (GatewayError | undefined)[] = [];
   const live = new Set<ChannelHost>();
@@ -44,14 +48,17 @@ export async function hostService<S extends Source>(
   const key = loop.register(source, READ, {
     onReady: () => {
       for (let channel = source.accept(); channel !== undefined; channel = source.accept()) {
-        const host = new ChannelHost(loop, channel, BUDGET_BYTES, log, (finished, error) => {
-          live.delete(finished);
-          ended.push(error);
-          onEnded?.();
+        const host = new ChannelHost(loop, channel, BUDGET_BYTES, log, {
+          finished: (finished, error) => {
+            live.delete(finished);
+            ended.push(error);
+            onEnded?.();
+          },
+          strangerChanged: () => undefined,
         });
         live.add(host);
         const session =
-          channel.kind === 'stream' ? serveStream(name, channel, host) : serveDatagrams(name, channel, host);
+          channel.kind === 'stream' ? serveStream(name, channel, host) : serveDatagrams(name, channel, host, answers);
         host.start(session);
         sessions.push(session);
       }

@@ -1,4 +1,5 @@
 /** What carries the frames of link sessions: one stream connection, one serial line, or one UDP peer. */
+import { encodeMessage, type LinkErrorCode } from '../../../protocol/index.ts';
 import type { Transport } from '../../devices/device.ts';
 import type { GatewayError } from '../../errors.ts';
 import type { LinkSession } from './link-session.ts';
@@ -15,6 +16,10 @@ export interface Carrier {
   send(frame: Uint8Array): boolean;
   /** Whether it is not read at present, so that silence means nothing. */
   readonly paused: boolean;
+  /** Whether it can be read more slowly. If not, what a rate does not allow is not taken, and the device is told. */
+  readonly paces: boolean;
+  /** The frame at hand is on a device's account, and nothing is to be read for so long; 0: go on. */
+  pace(waitMs: number): void;
   /** An answer beyond those of the sessions is due: the connection does not close before `letGo`. */
   hold(): void;
   letGo(): void;
@@ -31,4 +36,9 @@ export interface Carrier {
   detach(session: LinkSession, error?: GatewayError): void;
   /** There will be no session: a connection closes after what was sent. */
   release(): void;
+}
+
+/** Sends a plain ERROR that belongs to no session of ours; `sid` is that of the frame it answers. */
+export function sendError(carrier: Carrier, sid: number, code: LinkErrorCode, retryAfter: number, text: string): void {
+  carrier.send(encodeMessage({ type: 'ERROR', code, retryAfter, text }, { sid, seq: 0, down: true }));
 }

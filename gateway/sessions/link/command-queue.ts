@@ -10,10 +10,9 @@ export type CommandStatus = 'done' | 'refused' | 'unknown_channel' | 'bad_value'
 
 export type CommandDone = (status: CommandStatus, text: string) => void;
 
-/** Sends the command once, if the device can be reached now. */
-export type TransmitCommand = (id: number, ttlS: number, value: Value) => void;
+/** Sends the command once, if the device can be reached now; `too-large`: the device takes no frame of this size. */
+export type TransmitCommand = (id: number, ttlS: number, value: Value) => 'sent' | 'unsent' | 'too-large';
 
-const MAX_PENDING = 16;
 const FIRST_REPEAT_MS = 1_000;
 const MAX_REPEAT_MS = 8_000;
 
@@ -30,11 +29,25 @@ export class CommandQueue {
   readonly #timers: TimerQueue;
   readonly #now: () => number;
   readonly #transmit: TransmitCommand;
+  readonly #maxPending: number;
+  readonly #onFull: () => void;
   readonly #pending = new Map<number, Pending>();
   #nextId: number;
 
-  /** `firstId`: ids count up from here; a random start keeps them apart from those of an earlier run. */
-  constructor(timers: TimerQueue, now: () => number, firstId: number, transmit: TransmitCommand) {
+  /**
+   * `firstId`: ids count up from here; a random start keeps them apart from those of an earlier run. `onFull` is called
+   * for each command that was refused because `maxPending` wait already.
+   */
+  constructor(
+    timers: TimerQueue,
+    now: () => number,
+    firstId: number,
+    transmit: TransmitCommand,
+    maxPending: number,
+    onFull: () => void,
+  ) {
+    this.#maxPending = maxPending;
+    this.#onFull = onFull;
     this.#timers = timers;
     this.#now = now;
     this.#nextId = firstId >>> 0;
@@ -47,8 +60,9 @@ export class CommandQueue {
 
   /** Sends `value` and repeats it for `ttlS` seconds; `done` is called exactly once. */
   send(value: Value, ttlS: number, done: CommandDone): void {
-    if (this.#pending.size >= MAX_PENDING) {
-      done('busy', `${MAX_PENDING} commands are already waiting for this device`);
+    if (this.#pending.size >= this.#maxPending) {
+      this.#onFull();
+      done('busy', `${this.#maxPending} commands are already waiting for this device`);
       return;
     }
     const id = this.#nextId;
@@ -71,8 +85,7 @@ export class CommandQueue {
     const now = this.#now();
     for (const pending of this.#pending.values()) {
       pending.repeatMs = FIRST_REPEAT_MS;
-      this.#transmitOne(pending, now);
-      this.#rearm(pending, now);
+      if (this.#transmitOne(pending, now)) this.#rearm(pending, now);
     }
   }
 
@@ -95,7 +108,7 @@ export class CommandQueue {
       this.#finish(pending, 'expired', 'the device did not answer in time');
       return;
     }
-    this.#transmitOne(pending, now);
+    if (!this.#transmitOne(pending, now)) return;
     pending.repeatMs = Math.min(pending.repeatMs * 2, MAX_REPEAT_MS);
     this.#rearm(pending, now);
   }
@@ -104,8 +117,12 @@ export class CommandQueue {
     this.#timers.reschedule(pending.timer, Math.min(now + pending.repeatMs, pending.expiresAt));
   }
 
-  #transmitOne(pending: Pending, now: number): void {
-    this.#transmit(pending.id, Math.max(1, Math.ceil((pending.expiresAt - now) / 1_000)), pending.value);
+  /** False when it never can be: then it is finished. */
+  #transmitOne(pending: Pending, now: number): boolean {
+    const ttlS = Math.max(1, Math.ceil((pending.expiresAt - now) / 1_000));
+    if (this.#transmit(pending.id, ttlS, pending.value) !== 'too-large') return true;
+    this.#finish(pending, 'refused', 'the device takes no frame that is large enough for this value');
+    return false;
   }
 
   #finish(pending: Pending, status: CommandStatus, text: string): void {

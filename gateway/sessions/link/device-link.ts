@@ -17,6 +17,7 @@ import {
 } from '../../../protocol/index.ts';
 import type { RegisteredDevice } from '../../devices/registry.ts';
 import type { Transport } from '../../devices/device.ts';
+import { DeviceRate } from '../../limits/device-rate.ts';
 import { BootTable } from './boot-table.ts';
 import type { Carrier } from './carrier.ts';
 import { CommandQueue } from './command-queue.ts';
@@ -33,6 +34,13 @@ const MAX_U32 = 2 ** 32 - 1;
 interface ReliableFrame {
   readonly seq: number;
   readonly message: ReliableMessage;
+}
+
+interface Reporter {
+  readonly carrier: Carrier;
+  readonly seq: number;
+  readonly lsn: number;
+  readonly encode: (ack: MessageOf<'ACK'>) => Uint8Array | undefined;
 }
 
 export class DeviceLink {
@@ -63,10 +71,16 @@ export class DeviceLink {
   /** Recent boots but that of the session. */
   readonly #boots = new BootTable();
   /** Where the REPORT came from whose ACK is due, and what has to be durable for it. */
-  #reporter: { readonly carrier: Carrier; readonly seq: number; readonly lsn: number } | undefined;
+  #reporter: Reporter | undefined;
   #knownSchemaCrc = 0;
   #assembler: SchemaAssembler | undefined;
   #commands: CommandQueue | undefined;
+  #rate: DeviceRate | undefined;
+  /** How often its rate was used up: frames not taken (UDP), or waits before the next is read. */
+  slowed = 0;
+  /** Values of channels beyond the limit, and samples with an impossible time. */
+  omitted = 0;
+  badTime = 0;
 
   constructor(context: LinkContext, device: RegisteredDevice, onAckDue: (link: DeviceLink) => void) {
     this.#context = context;
@@ -83,10 +97,15 @@ export class DeviceLink {
     return this.#boot === 0 ? this.#boots.highest : this.#boot;
   }
 
+  /** The highest boot number known, of sessions and REPORTs. */
+  get newestBoot(): number {
+    return Math.max(this.#boot, this.#boots.highest);
+  }
+
   /** A boot number that the device has not had, for one that cannot count them: higher, also after our restart. */
   newBoot(): number {
     const seconds = Math.floor(this.#context.wallNow() / 1_000);
-    const boot = Math.max(this.#boot + 1, this.#boots.highest + 1, seconds);
+    const boot = Math.max(this.newestBoot + 1, seconds);
     return boot <= MAX_U32 ? boot : seconds;
   }
 
@@ -97,7 +116,12 @@ export class DeviceLink {
 
   /** The device promised a schema that we do not have. */
   get schemaWanted(): boolean {
-    return this.schemaCrc !== 0 && this.schemaCrc !== this.#knownSchemaCrc;
+    return this.wantsSchema(this.schemaCrc);
+  }
+
+  /** Whether a device that names this CRC would be asked for its schema. */
+  wantsSchema(crc: number): boolean {
+    return crc !== 0 && crc !== this.#knownSchemaCrc;
   }
 
   /** Commands that go down to the device; what waits survives its sessions. */
@@ -106,11 +130,39 @@ export class DeviceLink {
       this.#context.timers,
       () => this.#context.now(),
       this.#context.randomU32(),
-      (id, ttlS, value) => {
-        if (this.takesCommands) this.session?.sendCommand(id, ttlS, value);
-      },
+      (id, ttlS, value) => (this.takesCommands && this.session?.sendCommand(id, ttlS, value)) || 'unsent',
+      this.#context.limits.commandsPerDevice,
+      () => this.#context.watch.bite('commands_per_device', this.device.id, 'a command was refused'),
     );
     return this.#commands;
+  }
+
+  /**
+   * Puts a frame on the device's account. A carrier that can be read more slowly is, and nothing is lost; from one that
+   * cannot (datagrams), false says that the frame must be dropped, and the device told to wait for `waitS`.
+   */
+  admits(carrier: Carrier, bytes: number): boolean {
+    const { limits, watch } = this.#context;
+    const now = this.#context.now();
+    const rate = (this.#rate ??= new DeviceRate(limits, now));
+    if (!carrier.paces && rate.waitMs(now) > 0) {
+      this.slowed++;
+      watch.bite(rate.scarce, this.device.id, 'frames of the device are not taken');
+      return false;
+    }
+    rate.charge(bytes, now);
+    const waitMs = carrier.paces ? rate.waitMs(now) : 0;
+    carrier.pace(waitMs);
+    if (waitMs > 0) {
+      this.slowed++;
+      watch.bite(rate.scarce, this.device.id, 'the device is read more slowly');
+    }
+    return true;
+  }
+
+  /** Whole seconds until the device's account is even again; at least 1. */
+  get waitS(): number {
+    return Math.max(1, Math.ceil((this.#rate?.waitMs(this.#context.now()) ?? 0) / 1_000));
   }
 
   /** A new session begins: `firstSeq` is the oldest reliable frame that will still come in this boot. */
@@ -144,12 +196,18 @@ export class DeviceLink {
 
   /** One part of the schema. Returns an error code of the assembler when the schema cannot be used. */
   schemaPart(part: MessageOf<'SCHEMA'>): string | undefined {
-    this.#assembler ??= new SchemaAssembler();
+    const { limits, watch } = this.#context;
+    this.#assembler ??= new SchemaAssembler(limits.schemaBytes);
     const outcome = this.#assembler.add(part);
     if (outcome === 'more') return undefined;
     const schema: Schema | undefined = this.#assembler.schema;
     this.#assembler = undefined;
+    if (outcome === 'schema-too-large') watch.bite('schema_bytes', this.device.id, 'its schema was refused');
     if (outcome !== 'complete' || schema === undefined) return outcome;
+    if (schema.channels.length > limits.channels) {
+      watch.bite('channels', this.device.id, 'its schema was refused');
+      return 'too-many-channels';
+    }
     if (part.crc !== this.schemaCrc) return 'another-schema';
     if (this.#knownSchemaCrc !== part.crc) {
       this.#knownSchemaCrc = part.crc;
@@ -183,19 +241,29 @@ export class DeviceLink {
     return true;
   }
 
+  /** Whether a REPORT is the next of its boot, as far as is known. */
+  isNewReport(boot: number, seq: number): boolean {
+    return seq >= (boot === this.#boot ? this.#window.next : (this.#boots.next(boot) ?? 0));
+  }
+
   /**
    * Takes a REPORT: one outstanding at a time, so whatever is not newer than the last is a repetition. False when the
-   * journal is full.
+   * journal is full. `encode` makes the frame of its ACK, if that can be.
    */
-  report(message: MessageOf<'REPORT'>, seq: number, carrier: Carrier, counters: LinkCounters): boolean {
+  report(
+    message: MessageOf<'REPORT'>,
+    seq: number,
+    carrier: Carrier,
+    counters: LinkCounters,
+    encode: (ack: MessageOf<'ACK'>) => Uint8Array | undefined = encodePlain,
+  ): boolean {
     if (this.#context.journal.full) {
       counters.busy++;
       return false;
     }
     // A copy may come late, also from a boot before the present one: it disturbs neither session nor newer reports.
     const ofSession = message.boot === this.#boot;
-    const next = ofSession ? this.#window.next : (this.#boots.next(message.boot) ?? 0);
-    if (seq < next) {
+    if (!this.isNewReport(message.boot, seq)) {
       counters.duplicates++;
     } else {
       this.#append(message.boot, seq, message.samples, this.reportClock, carrier.transport, counters);
@@ -206,7 +274,7 @@ export class DeviceLink {
     }
     carrier.hold();
     this.#reporter?.carrier.letGo();
-    this.#reporter = { carrier, seq, lsn: this.device.newestLsn };
+    this.#reporter = { carrier, seq, lsn: this.device.newestLsn, encode };
     this.acknowledge();
     return true;
   }
@@ -311,15 +379,38 @@ export class DeviceLink {
     counters: LinkCounters,
   ): number {
     if (transport !== undefined) this.device.transport = transport;
-    this.device.declareByUse(samples);
+    this.#declareByUse(samples, counters);
+    // All values were left out: it is as durable as what came before.
+    if (samples.length === 0) return this.device.newestLsn;
     const receivedAt = this.#context.wallNow();
     // Now and not when it came: what waited for a hole must not look older than what filled it.
-    mapTimes(samples, clock, this.#context.now(), receivedAt);
+    const impossible = mapTimes(samples, clock, this.#context.now(), receivedAt);
+    if (impossible > 0) this.#tellBadTime(impossible, counters);
     const lsn = this.#context.journal.append({ device: this.device, boot, seq, receivedAt, samples });
     if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
     this.device.newestLsn = lsn;
     counters.readings++;
     return lsn;
+  }
+
+  /** Channels appear when they are used, as far as there may be more of them. */
+  #declareByUse(samples: Sample[], counters: LinkCounters): void {
+    const omitted = this.device.declareByUse(samples, this.#context.limits.channels);
+    if (omitted === 0) return;
+    counters.omitted += omitted;
+    this.omitted += omitted;
+    this.#context.watch.bite('channels', this.device.id, 'values of further channels are left out');
+  }
+
+  #tellBadTime(samples: number, counters: LinkCounters): void {
+    counters.badTime += samples;
+    this.badTime += samples;
+    const { id } = this.device;
+    this.#context.log.warn(
+      `bad-time ${id}`,
+      { device: id, samples },
+      `${id} sends an impossible time (before 2020, or more than a day ahead), so its readings are dated by their arrival: its clock should be set from WELCOME or PONG`,
+    );
   }
 
   /** Moves `durableSeq` over what has become durable. */
@@ -346,8 +437,12 @@ export class DeviceLink {
     if (reporter === undefined || this.#context.journal.durable < reporter.lsn) return;
     this.#reporter = undefined;
     const flags = { schemaWanted: this.device.schema === undefined };
-    const ack = encodeMessage({ type: 'ACK', seq: reporter.seq, map: 0, flags }, { sid: 0, seq: 0, down: true });
-    reporter.carrier.send(ack);
+    const ack = reporter.encode({ type: 'ACK', seq: reporter.seq, map: 0, flags });
+    if (ack !== undefined) reporter.carrier.send(ack);
     reporter.carrier.letGo();
   }
+}
+
+function encodePlain(ack: MessageOf<'ACK'>): Uint8Array {
+  return encodeMessage(ack, { sid: 0, seq: 0, down: true });
 }

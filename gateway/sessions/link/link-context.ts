@@ -2,9 +2,11 @@
 import type { RegisteredDevice, DeviceRegistry } from '../../devices/registry.ts';
 import type { Transport } from '../../devices/device.ts';
 import type { Journal } from '../../journal/journal.ts';
+import type { LimitWatch } from '../../limits/limit-watch.ts';
 import type { RateLimitedLog } from '../../log.ts';
 import type { TimerQueue } from '../../timers.ts';
 import type { Carrier } from './carrier.ts';
+import type { Refusal } from './refusal.ts';
 
 export interface LinkLimits {
   readonly handshakeMs: number;
@@ -15,6 +17,16 @@ export interface LinkLimits {
   readonly window: number;
   /** How long a connection may stay unread because the way onward is full. */
   readonly throttleMs: number;
+  /** Sessions on one stream. */
+  readonly sessionsPerConnection: number;
+  /** Of one device. Ten seconds' worth may come at once. */
+  readonly framesPerS: number;
+  readonly bytesPerS: number;
+  /** Of one device's schema, and its channels. */
+  readonly schemaBytes: number;
+  readonly channels: number;
+  /** Commands that wait for one device. */
+  readonly commandsPerDevice: number;
 }
 
 /** Counts of one transport. Plain fields: they are counted on the hot path. */
@@ -27,6 +39,12 @@ export interface LinkCounters {
   held: number;
   /** Reliable frames not taken because the journal was full. */
   busy: number;
+  /** Frames not taken because their device had sent too many; on streams they come later instead. */
+  limited: number;
+  /** Values of channels beyond the limit, left out. */
+  omitted: number;
+  /** Samples with an impossible time, dated by their arrival. */
+  badTime: number;
   /** Frames with a right checksum that were not accepted, by reason. Reasons are words of ours. */
   readonly rejected: Map<string, number>;
   /** Received bytes that belong to no frame, by skip reason. */
@@ -34,7 +52,18 @@ export interface LinkCounters {
 }
 
 export function createLinkCounters(): LinkCounters {
-  return { frames: 0, readings: 0, duplicates: 0, held: 0, busy: 0, rejected: new Map(), skippedBytes: new Map() };
+  return {
+    frames: 0,
+    readings: 0,
+    duplicates: 0,
+    held: 0,
+    busy: 0,
+    limited: 0,
+    omitted: 0,
+    badTime: 0,
+    rejected: new Map(),
+    skippedBytes: new Map(),
+  };
 }
 
 /** Adds to one of the maps of LinkCounters. */
@@ -57,6 +86,8 @@ export type SessionEnd =
   | 'protocol-error'
   | 'device-error'
   | 'output-overflow'
+  /** All numbers of its sealed channel are used. */
+  | 'channel-spent'
   | 'shutdown';
 
 /** Whom the sessions tell what happens; everything here is rare compared with readings. */
@@ -68,10 +99,20 @@ export interface LinkListener {
   deviceLog(device: RegisteredDevice, level: 'debug' | 'info' | 'warning' | 'error', text: string): void;
   /** Readings that the device had to drop before it could deliver them. */
   lost(device: RegisteredDevice, readings: number): void;
+  /** Something was not taken for want of the right key. */
+  refused(refusal: Refusal): void;
+}
+
+/** What is known of a device beforehand, see DeviceConfig. */
+export interface Credential {
+  readonly key: Uint8Array | undefined;
+  readonly plain: boolean;
 }
 
 export interface LinkContext {
   readonly registry: DeviceRegistry;
+  /** By device id. */
+  readonly credentials: ReadonlyMap<string, Credential>;
   readonly journal: Journal;
   readonly timers: TimerQueue;
   /** Monotonic milliseconds. */
@@ -86,6 +127,7 @@ export interface LinkContext {
    * peer should be told to wait (ERROR rate_limited). What is refused is counted and logged already.
    */
   admitHandshake(carrier: Carrier): number;
+  readonly watch: LimitWatch;
   readonly counters: Readonly<Record<Transport, LinkCounters>>;
   readonly listener: LinkListener;
   readonly log: RateLimitedLog;

@@ -1,6 +1,7 @@
 /** The link protocol on a datagram socket: a datagram is one raw frame, and every peer is a carrier of its own. */
 import { MAX_DATAGRAM_BYTES } from '../../../protocol/index.ts';
 import type { Transport } from '../../devices/device.ts';
+import type { DatagramAnswers } from '../../limits/datagram-answers.ts';
 import { type DatagramChannel, ERROR, type Peer, READ } from '../../sources/source.ts';
 import type { Session, SessionHost } from '../session.ts';
 import type { Carrier } from './carrier.ts';
@@ -16,14 +17,26 @@ export class LinkDatagrams implements Session, Origin {
   readonly #host: SessionHost;
   readonly #table: LinkTable;
   readonly #counters: LinkCounters;
-  /** The sender of the datagram at hand. */
+  readonly #answers: DatagramAnswers;
+  readonly plain: boolean;
+  /** The sender of the datagram at hand, and its size. */
   #peer: Peer = { address: '', port: 0 };
+  #size = 0;
 
-  constructor(channel: DatagramChannel, host: SessionHost, table: LinkTable, counters: LinkCounters) {
+  constructor(
+    channel: DatagramChannel,
+    host: SessionHost,
+    table: LinkTable,
+    counters: LinkCounters,
+    answers: DatagramAnswers,
+    plain: boolean,
+  ) {
+    this.#answers = answers;
     this.#channel = channel;
     this.#host = host;
     this.#table = table;
     this.#counters = counters;
+    this.plain = plain;
   }
 
   onReady(ready: number): void {
@@ -41,7 +54,7 @@ export class LinkDatagrams implements Session, Origin {
   }
 
   carrier(): Carrier {
-    return new DatagramCarrier(this.#channel, this.#peer);
+    return new DatagramCarrier(this.#channel, this.#peer, this.#size, this.#answers);
   }
 
   #read(): void {
@@ -51,6 +64,7 @@ export class LinkDatagrams implements Session, Origin {
       if (datagram === undefined) return;
       bytes += datagram.bytes.length;
       this.#peer = datagram.peer;
+      this.#size = datagram.bytes.length;
       if (datagram.bytes.length === 0) count(this.#counters.skippedBytes, 'empty', 0);
       else if (datagram.bytes.length > MAX_DATAGRAM_BYTES)
         count(this.#counters.skippedBytes, 'too-long', datagram.bytes.length);
@@ -64,10 +78,17 @@ class DatagramCarrier implements Carrier {
   readonly transport: Transport = 'udp';
   readonly #channel: DatagramChannel;
   readonly #peer: Peer;
+  /** Of the datagram that is being answered. */
+  readonly #size: number;
+  readonly #answers: DatagramAnswers;
+  /** A session stands on it, or a report was taken: what is sent is more than an answer to anybody. */
+  #known = false;
 
-  constructor(channel: DatagramChannel, peer: Peer) {
+  constructor(channel: DatagramChannel, peer: Peer, size: number, answers: DatagramAnswers) {
     this.#channel = channel;
     this.#peer = peer;
+    this.#size = size;
+    this.#answers = answers;
   }
 
   get id(): string {
@@ -89,16 +110,25 @@ class DatagramCarrier implements Carrier {
 
   /** A datagram that finds no room is lost like any other; the protocol repeats what matters. */
   send(frame: Uint8Array): boolean {
-    this.#channel.send(frame, this.#peer);
+    const { address } = this.#peer;
+    if (this.#known || this.#answers.allows(address, this.#size, frame.length, this.#channel.id)) {
+      this.#channel.send(frame, this.#peer);
+    }
     return true;
   }
 
   readonly paused = false;
-  hold(): void {}
+  readonly paces = false;
+  pace(): void {}
+  hold(): void {
+    this.#known = true;
+  }
   letGo(): void {}
   acknowledged(): void {}
   pause(): void {}
-  attach(_session: LinkSession): void {}
+  attach(_session: LinkSession): void {
+    this.#known = true;
+  }
   detach(_session: LinkSession): void {}
   release(): void {}
 }

@@ -1,10 +1,11 @@
 /** One session of one device: its number, its carrier, and the watch over its silence. */
-import { encodeMessage, type Message, type Value } from '../../../protocol/index.ts';
+import { encodeMessage, type Message, type SecureChannel, type Value } from '../../../protocol/index.ts';
 import { GatewayError } from '../../errors.ts';
 import type { Timer } from '../../timers.ts';
 import type { Carrier } from './carrier.ts';
 import type { DeviceLink } from './device-link.ts';
 import type { LinkContext, SessionEnd } from './link-context.ts';
+import type { Seal, SessionPlan } from './session-plan.ts';
 
 /** After this many keepalives of silence we ask; after the second figure the peer is taken for dead. */
 const PING_AFTER_KEEPALIVES = 1.25;
@@ -17,6 +18,10 @@ export class LinkSession {
   readonly sid: number;
   readonly link: DeviceLink;
   readonly carrier: Carrier;
+  /** What seals its frames; undefined for a plain session. One or the other for as long as it stands. */
+  readonly channel: SecureChannel | undefined;
+  /** By which the handshake that led to it is known again; undefined for a plain session. */
+  readonly mark: string | undefined;
   /** Set once the device has sent anything after its HELLO: from then on a HELLO means a new session. */
   used = false;
   /** Round trip of the last PING of ours, milliseconds. */
@@ -30,22 +35,23 @@ export class LinkSession {
   #seq = 0;
   #ended = false;
   #leaving: SessionEnd | undefined;
-  #busyUntil = 0;
+  /** The device was told to wait until then. */
+  #toldUntil = 0;
   #ping: { token: number; sentAt: number } | undefined;
 
   constructor(
     context: LinkContext,
-    sid: number,
-    link: DeviceLink,
-    carrier: Carrier,
-    maxFrame: number,
+    { sid, link, carrier, hello }: SessionPlan,
+    seal: Seal | undefined,
     onEnd: (session: LinkSession, why: SessionEnd, error: GatewayError | undefined) => void,
   ) {
     this.#context = context;
     this.sid = sid;
     this.link = link;
     this.carrier = carrier;
-    this.#maxFrame = maxFrame;
+    this.channel = seal?.channel;
+    this.mark = seal?.mark;
+    this.#maxFrame = hello.maxFrame;
     this.#onEnd = onEnd;
     this.#heardAt = context.now();
     this.#silence = context.timers.schedule(this.#heardAt + PING_AFTER_KEEPALIVES * this.#keepaliveMs, () =>
@@ -65,22 +71,52 @@ export class LinkSession {
 
   /** Sends a message down; false when it could not be sent (too large for the device, no room, ended). */
   send(message: Message): boolean {
-    if (this.#ended) return false;
+    return this.#send(message) === 'sent';
+  }
+
+  #send(message: Message): 'sent' | 'too-large' | 'unsent' {
+    if (this.#ended) return 'unsent';
+    if (this.channel?.spent === true) {
+      this.#retire(this.channel);
+      return 'unsent';
+    }
+    const frame = this.#frameOf(message);
+    if (frame.length > this.#maxFrame) return 'too-large';
+    return this.carrier.send(frame) ? 'sent' : 'unsent';
+  }
+
+  /** The device makes a new session, with new keys. */
+  #retire(channel: SecureChannel): void {
+    this.carrier.send(channel.sealMessage({ type: 'BYE', reason: 'restarting' }));
+    this.end('channel-spent');
+  }
+
+  #frameOf(message: Message): Uint8Array {
+    const { channel, sid } = this;
+    if (channel !== undefined) return channel.sealMessage(message);
     this.#seq = (this.#seq + 1) >>> 0;
-    const frame = encodeMessage(message, { sid: this.sid, seq: this.#seq, down: true });
-    return frame.length <= this.#maxFrame && this.carrier.send(frame);
+    return encodeMessage(message, { sid, seq: this.#seq, down: true });
   }
 
   /** The way onward is full: the device shall keep what it has and wait. At most once in that time. */
   sendBusy(): void {
-    const now = this.#context.now();
-    if (now < this.#busyUntil) return;
-    this.#busyUntil = now + BUSY_RETRY_S * 1_000;
-    this.send({ type: 'ERROR', code: 'busy', retryAfter: BUSY_RETRY_S, text: '' });
+    this.#tellToWait('busy', BUSY_RETRY_S);
   }
 
-  sendCommand(id: number, ttl: number, value: Value): boolean {
-    return this.send({ type: 'COMMAND', id, ttl: Math.min(ttl, 0xffff), value });
+  /** Too many frames. At most once in that time. */
+  sendRateLimited(retryAfter: number): void {
+    this.#tellToWait('rate_limited', retryAfter);
+  }
+
+  sendCommand(id: number, ttl: number, value: Value): 'sent' | 'too-large' | 'unsent' {
+    return this.#send({ type: 'COMMAND', id, ttl: Math.min(ttl, 0xffff), value });
+  }
+
+  #tellToWait(code: 'busy' | 'rate_limited', retryAfter: number): void {
+    const now = this.#context.now();
+    if (now < this.#toldUntil) return;
+    this.#toldUntil = now + retryAfter * 1_000;
+    this.send({ type: 'ERROR', code, retryAfter, text: '' });
   }
 
   /** The answer to our PING. */

@@ -3,9 +3,11 @@ import { encodeStreamFrame, type Item, linkStreamDecoder } from '../../../protoc
 import type { Transport } from '../../devices/device.ts';
 import { GatewayError } from '../../errors.ts';
 import { ERROR, READ, type StreamChannel } from '../../sources/source.ts';
+import { DeviceRate } from '../../limits/device-rate.ts';
+import type { LimitWatch } from '../../limits/limit-watch.ts';
 import { hostOf } from '../../sources/address.ts';
 import type { Timer } from '../../timers.ts';
-import type { Session, SessionHost } from '../session.ts';
+import type { Session, SessionHost, Stranger } from '../session.ts';
 import type { Carrier } from './carrier.ts';
 import { count, type LinkCounters, type LinkLimits } from './link-context.ts';
 import type { LinkSession } from './link-session.ts';
@@ -13,22 +15,28 @@ import type { LinkTable, Origin } from './link-table.ts';
 
 /** Frames and skips handled in one turn; a peer that sends nothing but tiny ones does not hold up the others. */
 const MAX_ITEMS_PER_TURN = 256;
-/** Devices behind one connection (a concentrator). */
-const MAX_SESSIONS = 32;
 /** A short pause is not worth telling; after this long the device is told to wait. */
 const BUSY_AFTER_MS = 1_000;
 
-export class LinkStream implements Session, Carrier, Origin {
+export class LinkStream implements Session, Stranger, Carrier, Origin {
   readonly transport: Transport;
+  readonly plain: boolean;
   readonly #channel: StreamChannel;
   readonly #host: SessionHost;
   readonly #table: LinkTable;
   readonly #limits: LinkLimits;
   readonly #counters: LinkCounters;
+  readonly #watch: LimitWatch;
   readonly #decoder = linkStreamDecoder();
   readonly #sessions: LinkSession[] = [];
   #handshake: Timer | undefined;
   #throttle: Timer | undefined;
+  /** Runs while nothing is read, because a rate is used up. */
+  #pace: Timer | undefined;
+  /** What comes here and is on no device's account. */
+  #strangersRate: DeviceRate | undefined;
+  /** The frame at hand is on a device's account. */
+  #onAccount = false;
   #frameTimer: Timer | undefined;
   /** When the frame that is being received began, or undefined. */
   #partialSince: number | undefined;
@@ -47,6 +55,8 @@ export class LinkStream implements Session, Carrier, Origin {
     table: LinkTable,
     limits: LinkLimits,
     counters: LinkCounters,
+    watch: LimitWatch,
+    plain: boolean,
   ) {
     this.#channel = channel;
     this.transport = transport;
@@ -54,9 +64,9 @@ export class LinkStream implements Session, Carrier, Origin {
     this.#table = table;
     this.#limits = limits;
     this.#counters = counters;
-    if (!this.#isLine) {
-      this.#awaitHandshake();
-    }
+    this.#watch = watch;
+    this.plain = plain;
+    if (!this.#isLine) this.#awaitHandshake();
   }
 
   get id(): string {
@@ -84,6 +94,10 @@ export class LinkStream implements Session, Carrier, Origin {
     this.#shutDown();
   }
 
+  evict(error: GatewayError): void {
+    this.#dead(error);
+  }
+
   // --- Carrier and Origin ------------------------------------------------------------------------------------------
 
   same(other: Carrier): boolean {
@@ -103,13 +117,14 @@ export class LinkStream implements Session, Carrier, Origin {
     const bytes = encodeStreamFrame(frame);
     if (this.#channel.write(bytes) === bytes.length) return true;
     if (this.#channel.error === undefined) {
+      this.#watch.count('output_bytes');
       this.#dead(new GatewayError('OUTPUT_OVERFLOW', this.id));
     }
     return false;
   }
 
   get paused(): boolean {
-    return this.#paused;
+    return this.#paused || this.#pace !== undefined;
   }
 
   hold(): void {
@@ -140,10 +155,28 @@ export class LinkStream implements Session, Carrier, Origin {
     this.#updateInterest();
   }
 
+  readonly paces = true;
+
+  pace(waitMs: number): void {
+    this.#onAccount = true;
+    if (waitMs <= 0 || this.#finished) return;
+    const { timers } = this.#host;
+    const at = this.#host.now() + waitMs;
+    if (this.#pace === undefined) this.#pace = timers.schedule(at, () => this.#goOn());
+    else if (at > this.#pace.at) timers.reschedule(this.#pace, at);
+    this.#updateInterest();
+  }
+
+  #goOn(): void {
+    this.#pace = undefined;
+    this.#updateInterest();
+  }
+
   #stillPaused(since: number): void {
     // Unread, a dead peer is not noticed: so being throttled has a deadline of its own. A serial line has none, as
     // opening it again would reset many boards.
     if (!this.#isLine && this.#host.now() >= since + this.#limits.throttleMs) {
+      this.#watch.count('throttle_s');
       this.#dead(new GatewayError('BACKPRESSURE_TIMEOUT', this.id));
       return;
     }
@@ -155,8 +188,13 @@ export class LinkStream implements Session, Carrier, Origin {
   attach(session: LinkSession): void {
     if (this.#handshake !== undefined) this.#host.timers.cancel(this.#handshake);
     this.#handshake = undefined;
+    this.#host.setStranger(undefined);
     this.#sessions.push(session);
-    if (this.#sessions.length > MAX_SESSIONS) this.#sessions[0]?.end('evicted');
+    if (this.#sessions.length <= this.#limits.sessionsPerConnection) return;
+    this.#watch.bite('sessions_per_connection', this.transport, 'the oldest session of a connection was ended', {
+      channel: this.id,
+    });
+    this.#sessions[0]?.end('evicted');
   }
 
   detach(session: LinkSession, error?: GatewayError): void {
@@ -196,6 +234,7 @@ export class LinkStream implements Session, Carrier, Origin {
         this.pause(true);
         break;
       }
+      if (this.#pace !== undefined) break;
       const item = this.#decoder.next();
       if (item === undefined) {
         this.#watchPartialFrame();
@@ -209,8 +248,21 @@ export class LinkStream implements Session, Carrier, Origin {
 
   #takeItem(item: Item): void {
     this.#partialSince = undefined;
+    this.#onAccount = false;
     if (item.kind === 'frame') this.#table.receive(item.bytes, this, this.#counters);
     else count(this.#counters.skippedBytes, item.reason, item.wireLength);
+    if (!this.#onAccount && !this.#finished) this.#chargeStranger(item);
+  }
+
+  /** Noise, and frames that are no device's, have the rate of one device: nobody keeps the gateway busy with them. */
+  #chargeStranger(item: Item): void {
+    const now = this.#host.now();
+    this.#strangersRate ??= new DeviceRate(this.#limits, now);
+    this.#strangersRate.charge(item.kind === 'frame' ? item.bytes.length : item.wireLength, now);
+    const waitMs = this.#strangersRate.waitMs(now);
+    if (waitMs === 0) return;
+    this.#watch.bite(this.#strangersRate.scarce, this.transport, 'a connection is read slowly', { channel: this.id });
+    this.pace(waitMs);
   }
 
   /** The peer has sent FIN and may still listen: it gets its ACKs, then the connection closes. */
@@ -227,8 +279,8 @@ export class LinkStream implements Session, Carrier, Origin {
   }
 
   #updateInterest(): void {
-    this.#host.setInterest(this.#paused ? 0 : READ);
-    this.#host.setMore(this.#undone && !this.#paused);
+    this.#host.setInterest(this.paused ? 0 : READ);
+    this.#host.setMore(this.#undone && !this.paused);
   }
 
   /** A claimed frame that never gets complete must not stall the line. */
@@ -242,8 +294,9 @@ export class LinkStream implements Session, Carrier, Origin {
       this.#frameTimer = undefined;
       if (this.#partialSince === undefined || this.#finished) return;
       // The rest may have come, and it was not the peer who did not read it.
-      if (this.#paused) this.#partialSince = this.#host.now();
+      if (this.paused) this.#partialSince = this.#host.now();
       if (this.#host.now() >= this.#partialSince + this.#limits.frameMs) {
+        this.#watch.bite('frame_s', this.transport, 'a frame was not complete in time', { channel: this.id });
         this.#decoder.expire();
         this.#takeItems();
         if (!this.#finished) this.#updateInterest();
@@ -254,6 +307,7 @@ export class LinkStream implements Session, Carrier, Origin {
   // --- ending ------------------------------------------------------------------------------------------------------
 
   #awaitHandshake(): void {
+    this.#host.setStranger(this);
     const { timers } = this.#host;
     this.#handshake = timers.schedule(this.#host.now() + this.#limits.handshakeMs, () => this.#handshakeOver());
   }
@@ -265,6 +319,7 @@ export class LinkStream implements Session, Carrier, Origin {
       this.#awaitHandshake();
       return;
     }
+    this.#watch.count('handshake_s');
     const seconds = this.#limits.handshakeMs / 1_000;
     this.#shutDown(new GatewayError('HANDSHAKE_TIMEOUT', this.id, `no session within ${seconds} s`));
   }
@@ -297,9 +352,9 @@ export class LinkStream implements Session, Carrier, Origin {
   }
 
   #cancelTimers(): void {
-    for (const timer of [this.#handshake, this.#throttle, this.#frameTimer]) {
+    for (const timer of [this.#handshake, this.#throttle, this.#frameTimer, this.#pace]) {
       if (timer !== undefined) this.#host.timers.cancel(timer);
     }
-    this.#handshake = this.#throttle = this.#frameTimer = undefined;
+    this.#handshake = this.#throttle = this.#frameTimer = this.#pace = undefined;
   }
 }

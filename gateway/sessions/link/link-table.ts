@@ -2,37 +2,43 @@
  * All link sessions of the gateway: takes a frame from any carrier, finds whose it is, and gives it to the right place.
  *
  * ```
- *   frame ─→ decode ─┬─ HELLO  ─→ new session, WELCOME
- *                    ├─ REPORT ─→ device (no session)
- *                    └─ others ─→ session by sid ─┬─ reliable ─→ device link ─→ journal
- *                                                 └─ PING, SCHEMA, BYE, …
+ *   frame ─┬─ plain ──→ decode ─┬─ HELLO  ─→ key needed? ─→ new session, WELCOME
+ *          │                    ├─ REPORT ─→ key needed? ─→ device (no session)
+ *          │                    └─ others ─→ session by sid ─┬─ reliable ─→ device link ─→ journal
+ *          └─ sealed ─┬─ sid ─→ session ─→ open ─────────────┴─ PING, SCHEMA, BYE, …
+ *                     └─ no sid ─→ handshakes
  * ```
  */
 import {
   type BodyFailure,
   decodeBody,
   decodeFrame,
-  encodeMessage,
   type FrameFailure,
+  isSealed,
   LINK_VERSION,
   type LinkErrorCode,
   type LinkFrame,
-  MAX_DATAGRAM_BYTES,
   MAX_FRAME_BEFORE_SESSION,
-  MAX_FRAME_BYTES,
+  messageByNumber,
   type MessageOf,
+  SEALED_OVERHEAD,
+  type SecureChannel,
+  sealedSid,
   type Value,
 } from '../../../protocol/index.ts';
 import type { Device } from '../../devices/device.ts';
 import type { GatewayError } from '../../errors.ts';
-import type { Carrier } from './carrier.ts';
+import { type Carrier, sendError } from './carrier.ts';
 import type { CommandDone } from './command-queue.ts';
 import { DeviceClock } from './device-clock.ts';
 import { DeviceLink } from './device-link.ts';
+import { Handshakes } from './handshakes.ts';
 import { count, type LinkContext, type LinkCounters, type SessionEnd } from './link-context.ts';
 import { BUSY_RETRY_S, LinkSession } from './link-session.ts';
 import { PausedCarriers } from './paused-carriers.ts';
 import { Presence } from './presence.ts';
+import { drop, refuse } from './refusal.ts';
+import { type Seal, type SessionPlan, welcomeTo } from './session-plan.ts';
 import { SessionMessages } from './session-messages.ts';
 
 /** Where a frame came from: a stream is its own carrier, a datagram has one once it is needed. */
@@ -40,6 +46,8 @@ export interface Origin {
   /** Whether the frame came over this carrier. */
   matches(carrier: Carrier): boolean;
   carrier(): Carrier;
+  /** Whether devices without a key are let in there. */
+  readonly plain: boolean;
 }
 
 export class LinkTable {
@@ -53,6 +61,7 @@ export class LinkTable {
   readonly #paused: PausedCarriers;
   readonly #presence: Presence;
   readonly #messages: SessionMessages;
+  readonly #handshakes: Handshakes;
   #closed = false;
 
   // One function for all sessions and links: an idle device costs no closures.
@@ -65,6 +74,11 @@ export class LinkTable {
     this.#paused = new PausedCarriers(context.journal);
     this.#presence = new Presence(context, (device) => this.#links.get(device.id)?.session !== undefined);
     this.#messages = new SessionMessages(context);
+    this.#handshakes = new Handshakes(context, {
+      newSid: () => this.#newSid(),
+      link: (id) => this.#linkOf(id),
+      report: (...args) => this.#takeReport(...args),
+    });
   }
 
   get sessions(): Iterable<LinkSession> {
@@ -89,6 +103,7 @@ export class LinkTable {
     const link = this.#links.get(device.id);
     if (link === undefined) return;
     link.forget('the device is not known any longer');
+    this.#handshakes.clear(device.id);
     this.#links.delete(device.id);
     this.#waiting.delete(link);
     this.#presence.forget(device);
@@ -98,6 +113,10 @@ export class LinkTable {
   receive(bytes: Uint8Array, origin: Origin, counters: LinkCounters): void {
     if (this.#closed) return;
     counters.frames++;
+    if (isSealed(bytes)) {
+      this.#sealedFrame(bytes, origin, counters);
+      return;
+    }
     const decoded = decodeFrame(bytes);
     if (!decoded.ok) {
       this.#rejectFrame(bytes, decoded, origin, counters);
@@ -108,10 +127,16 @@ export class LinkTable {
       count(counters.rejected, 'wrong-direction');
     } else if (frame.sid !== 0) {
       const session = this.#sessions.get(frame.sid);
-      if (session !== undefined && origin.matches(session.carrier)) {
+      if (session === undefined || !origin.matches(session.carrier)) {
+        this.#unknownSession(frame.sid, origin, counters);
+      } else if (session.channel === undefined) {
         this.#presence.seen(session.link.device);
-        this.#messages.receive(session, frame, counters);
-      } else this.#refuse(origin, frame, 'unknown_session', counters);
+        this.#messages.receive(session, frame, bytes.length, counters);
+      } else {
+        // Forged, perhaps: anybody can say BYE without a seal.
+        const device = session.link.device.id;
+        drop(this.#context, counters, { reason: 'key-required', device, carrier: session.carrier });
+      }
     } else if (bytes.length > MAX_FRAME_BEFORE_SESSION) {
       this.#refuse(origin, frame, 'too_large', counters);
     } else {
@@ -170,7 +195,57 @@ export class LinkTable {
       session.end('shutdown');
     }
     for (const link of this.#links.values()) link.forget('the gateway stops');
+    this.#handshakes.clear();
     this.#presence.close();
+  }
+
+  // --- sealed frames -----------------------------------------------------------------------------------------------
+
+  #sealedFrame(bytes: Uint8Array, origin: Origin, counters: LinkCounters): void {
+    const sid = sealedSid(bytes);
+    if (sid === 0) {
+      this.#handshakes.receive(bytes, origin.carrier(), counters);
+      return;
+    }
+    const session = this.#sessions.get(sid);
+    const pending = this.#handshakes.pending(sid);
+    if (session !== undefined && origin.matches(session.carrier)) {
+      const frame = session.channel && this.#open(bytes, session.channel, session, counters);
+      if (session.channel === undefined) count(counters.rejected, 'wrong-level');
+      if (frame !== undefined) this.#opened(session, frame, bytes.length, counters);
+    } else if (pending !== undefined && origin.matches(pending.carrier)) {
+      const frame = this.#open(bytes, pending.channel, pending, counters);
+      if (frame === undefined) return;
+      this.#handshakes.confirm(pending);
+      const confirmed = this.#begin(pending, pending, counters);
+      this.#stands(confirmed);
+      this.#opened(confirmed, frame, bytes.length, counters);
+    } else if (!looksSealed(bytes)) {
+      count(counters.rejected, 'unsupported-security');
+    } else {
+      this.#unknownSession(sid, origin, counters);
+    }
+  }
+
+  #opened(session: LinkSession, frame: LinkFrame, size: number, counters: LinkCounters): void {
+    this.#presence.seen(session.link.device);
+    this.#messages.receive(session, frame, size, counters);
+  }
+
+  /** What was in a sealed frame. What cannot be opened changes nothing and is not answered. */
+  #open(
+    bytes: Uint8Array,
+    channel: SecureChannel,
+    { link, carrier }: { readonly link: DeviceLink; readonly carrier: Carrier },
+    counters: LinkCounters,
+  ): LinkFrame | undefined {
+    const opened = channel.open(bytes);
+    if (opened.ok) return opened.frame;
+    const { code } = opened;
+    if (code === 'bad-tag' || code === 'replayed') {
+      drop(this.#context, counters, { reason: code, device: link.device.id, carrier });
+    } else count(counters.rejected, code);
+    return undefined;
   }
 
   // --- without a session -------------------------------------------------------------------------------------------
@@ -184,27 +259,31 @@ export class LinkTable {
     const message = decoded.message;
     switch (message.type) {
       case 'HELLO':
-        this.#hello(message, origin.carrier(), counters);
+        this.#hello(message, origin, counters);
         return;
       case 'REPORT':
-        this.#report(message, frame.seq, origin.carrier(), counters);
+        if (this.#mayBePlain(message.device, origin, counters)) {
+          this.#takeReport(message, frame, frame.bytes.length, origin.carrier(), counters);
+        }
         return;
       case 'ERROR':
         // An answer to it would be answered in turn.
         count(counters.rejected, 'wrong-place');
         return;
       default:
-        this.#refuse(origin, frame, 'unknown_session', counters);
+        this.#unknownSession(frame.sid, origin, counters);
     }
   }
 
-  #hello(hello: MessageOf<'HELLO'>, carrier: Carrier, counters: LinkCounters): void {
+  #hello(hello: MessageOf<'HELLO'>, origin: Origin, counters: LinkCounters): void {
+    const carrier = origin.carrier();
     if (hello.minVersion > LINK_VERSION || hello.maxVersion < LINK_VERSION) {
       count(counters.rejected, 'unsupported-version');
       sendError(carrier, 0, 'unsupported_version', 0, `version ${LINK_VERSION} only`);
       carrier.release();
       return;
     }
+    if (!this.#mayBePlain(hello.device, origin, counters)) return;
     const waitS = this.#context.admitHandshake(carrier);
     if (waitS > 0) {
       count(counters.rejected, 'handshake-rate');
@@ -212,26 +291,47 @@ export class LinkTable {
       carrier.release();
       return;
     }
-    const link = this.#linkOf(hello.device);
+    const link = this.#linkOf(idOf(hello.device));
     if (link === undefined) {
       count(counters.rejected, 'too-many-devices');
       sendError(carrier, 0, 'busy', 60, 'too many devices');
       return;
     }
-    const clock = DeviceClock.heard(link.clock, hello.uptime, this.#context.now());
+    const heardAt = this.#context.now();
     const old = link.session;
     if (old !== undefined && isRepetition(hello, old, carrier)) {
-      link.clock = clock;
-      this.#welcome(old);
+      link.clock = DeviceClock.heard(link.clock, hello.uptime, heardAt);
+      old.send(welcomeTo({ link, carrier, hello, boot: link.boot, heardAt }, this.#context));
       return;
     }
+    const boot = hello.boot === 0 ? link.newBoot() : hello.boot;
+    const plan = { sid: this.#newSid(), link, carrier, hello, boot, heardAt };
+    const session = this.#begin(plan, undefined, counters);
+    session.send(welcomeTo(plan, this.#context));
+    this.#stands(session);
+  }
+
+  /** Whether a HELLO or REPORT without a key is taken. */
+  #mayBePlain(deviceId: bigint, origin: Origin, counters: LinkCounters): boolean {
+    const device = idOf(deviceId);
+    const known = this.#context.credentials.get(device);
+    if (known?.key === undefined && (origin.plain || known?.plain === true)) return true;
+    const reason = known?.key === undefined ? 'no-key' : 'key-required';
+    refuse(this.#context, counters, { reason, device, carrier: origin.carrier() });
+    return false;
+  }
+
+  /** A new session of the device takes the place of the one that it had. */
+  #begin(plan: SessionPlan, seal: Seal | undefined, counters: LinkCounters): LinkSession {
+    const { link, carrier, hello } = plan;
+    const clock = DeviceClock.heard(link.clock, hello.uptime, plan.heardAt);
+    const old = link.session;
     link.schemaCrc = hello.schemaCrc;
     link.takesCommands = hello.capabilities.commands;
-    link.begin(hello.boot === 0 ? link.newBoot() : hello.boot, hello.firstSeq, counters);
+    link.begin(plan.boot, hello.firstSeq, counters);
     // Frames of an earlier boot that were let go just now were dated by its own clock.
     link.clock = clock;
-    const { maxFrame } = hello;
-    const session = new LinkSession(this.#context, this.#newSid(), link, carrier, maxFrame, this.#onSessionEnd);
+    const session = new LinkSession(this.#context, plan, seal, this.#onSessionEnd);
     link.session = session;
     this.#sessions.set(session.sid, session);
     carrier.attach(session);
@@ -239,8 +339,12 @@ export class LinkTable {
     if (old !== undefined) this.#replace(old, carrier);
     link.device.transport = carrier.transport;
     this.#presence.seen(link.device);
-    this.#welcome(session);
-    if (session.ended) return;
+    return session;
+  }
+
+  /** The device knows of its session. */
+  #stands({ ended, link, carrier }: LinkSession): void {
+    if (ended) return;
     this.#presence.online(link.device, carrier.id);
     link.resumeCommands();
   }
@@ -251,33 +355,36 @@ export class LinkTable {
     old.end('replaced');
   }
 
-  #welcome(session: LinkSession): void {
-    const { limits } = this.#context;
-    session.send({
-      type: 'WELCOME',
-      boot: session.link.boot,
-      unixMs: this.#context.wallNow(),
-      flags: { schemaWanted: session.link.schemaWanted },
-      keepalive: limits.keepaliveS,
-      window: limits.window,
-      maxFrame: session.carrier.transport === 'udp' ? MAX_DATAGRAM_BYTES : MAX_FRAME_BYTES,
-    });
-  }
-
-  #report(message: MessageOf<'REPORT'>, seq: number, carrier: Carrier, counters: LinkCounters): void {
-    const link = this.#linkOf(message.device);
+  /** `size`: of the frame as it came. `seal` makes the frame of the answer to a sealed one. */
+  #takeReport(
+    message: MessageOf<'REPORT'>,
+    frame: LinkFrame,
+    size: number,
+    carrier: Carrier,
+    counters: LinkCounters,
+    seal?: (ack: MessageOf<'ACK'>) => Uint8Array | undefined,
+  ): void {
+    const link = this.#linkOf(idOf(message.device));
     if (link === undefined) {
       count(counters.rejected, 'too-many-devices');
       sendError(carrier, 0, 'busy', 60, '');
       return;
     }
+    if (!link.admits(carrier, size)) {
+      counters.limited++;
+      sendError(carrier, 0, 'rate_limited', link.waitS, '');
+      return;
+    }
+    // A sealed one that is not new may be a recording: it gets its ACK once more, and shows nothing of the device.
+    const isAlive = seal === undefined || link.isNewReport(message.boot, frame.seq);
     // A clock of its own: a copy that comes late, or from an earlier boot, must not disturb that of the session.
     link.reportClock = DeviceClock.heard(link.reportClock, message.uptime, this.#context.now());
-    this.#presence.seen(link.device);
-    if (!link.report(message, seq, carrier, counters)) {
+    if (isAlive) this.#presence.seen(link.device);
+    if (!link.report(message, frame.seq, carrier, counters, seal)) {
       sendError(carrier, 0, 'busy', BUSY_RETRY_S, '');
       return;
     }
+    if (!isAlive) return;
     this.#presence.online(link.device, carrier.id);
     this.#presence.expectReport(link.device);
   }
@@ -310,14 +417,23 @@ export class LinkTable {
     sendError(origin.carrier(), frame.sid, code, 0, '');
   }
 
+  /** Told to anybody: whether there is such a session is no secret, and a device with a key takes it for a hint only. */
+  #unknownSession(sid: number, origin: Origin, counters: LinkCounters): void {
+    const carrier = origin.carrier();
+    drop(this.#context, counters, { reason: 'unknown-session', device: undefined, carrier });
+    sendError(carrier, sid, 'unknown_session', 0, '');
+  }
+
   // --- helpers -----------------------------------------------------------------------------------------------------
 
-  #linkOf(deviceId: bigint): DeviceLink | undefined {
-    const id = deviceId.toString(16).padStart(16, '0');
+  #linkOf(id: string): DeviceLink | undefined {
     const known = this.#links.get(id);
     if (known !== undefined) return known;
     const device = this.#context.registry.obtain(id);
-    if (device === undefined) return undefined;
+    if (device === undefined) {
+      this.#context.watch.bite('devices', 'link protocol', 'a new device was refused');
+      return undefined;
+    }
     const link = new DeviceLink(this.#context, device, this.#onAckDue);
     this.#links.set(id, link);
     return link;
@@ -326,7 +442,7 @@ export class LinkTable {
   #newSid(): number {
     for (;;) {
       const sid = this.#context.randomU32();
-      if (sid !== 0 && !this.#sessions.has(sid)) return sid;
+      if (sid !== 0 && !this.#sessions.has(sid) && this.#handshakes.pending(sid) === undefined) return sid;
     }
   }
 
@@ -342,13 +458,20 @@ export class LinkTable {
   }
 }
 
+function idOf(device: bigint): string {
+  return device.toString(16).padStart(16, '0');
+}
+
+/** Whether bytes that nobody can check are worth an answer: not noise that happens to have the right two bits. */
+function looksSealed(bytes: Uint8Array): boolean {
+  const [vf = 0, type = 0] = bytes;
+  const isUp = vf >> 5 === LINK_VERSION && (vf & 4) === 0;
+  return isUp && bytes.length >= SEALED_OVERHEAD && messageByNumber(type) !== undefined;
+}
+
 /** The same HELLO once more, because our WELCOME was lost or slow. */
 function isRepetition(hello: MessageOf<'HELLO'>, session: LinkSession, carrier: Carrier): boolean {
   const sameBoot = hello.boot === 0 || hello.boot === session.link.boot;
   const sameSchema = hello.schemaCrc === session.link.schemaCrc;
   return !session.used && session.carrier.same(carrier) && sameBoot && sameSchema;
-}
-
-function sendError(carrier: Carrier, sid: number, code: LinkErrorCode, retryAfter: number, text: string): void {
-  carrier.send(encodeMessage({ type: 'ERROR', code, retryAfter, text }, { sid, seq: 0, down: true }));
 }

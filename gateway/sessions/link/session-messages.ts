@@ -25,9 +25,14 @@ export class SessionMessages {
     this.#context = context;
   }
 
-  /** Takes a frame whose header and checksum are right. */
-  receive(session: LinkSession, frame: LinkFrame, counters: LinkCounters): void {
+  /** Takes a frame whose header and checksum are right; it had `size` bytes on the way. */
+  receive(session: LinkSession, frame: LinkFrame, size: number, counters: LinkCounters): void {
     session.heard(this.#context.now());
+    if (!session.link.admits(session.carrier, size)) {
+      counters.limited++;
+      session.sendRateLimited(session.link.waitS);
+      return;
+    }
     const decoded = decodeBody(frame);
     if (!decoded.ok) {
       this.#bodyRejected(session, decoded, frame, counters);

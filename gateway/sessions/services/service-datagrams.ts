@@ -1,12 +1,12 @@
 /**
  * The skeleton of every bring-up service over UDP: one datagram in, at most one datagram out, nothing remembered.
  *
- * Two rules hold for all, since a datagram's sender can be forged:
- * - An answer is never more than 1.5 times its request (`time` with its four bytes excepted), so that nobody gains
- *   by having us answer a victim.
+ * Since a datagram's sender can be forged, an answer is never more than 1.5 times its request and there are only so many
+ * to an address (limits/datagram-answers.ts). And:
  * - No answer goes to port 0, which nobody can listen on, nor to a port whose service answers everything by itself:
  *   a single forged datagram would keep two such services busy with each other for ever (CERT advisory CA-1996-01).
  */
+import type { DatagramAnswers } from '../../limits/datagram-answers.ts';
 import { ERROR, READ } from '../../sources/source.ts';
 import type { Datagram, DatagramChannel } from '../../sources/source.ts';
 import type { SessionHost } from '../session.ts';
@@ -27,16 +27,18 @@ export class ServiceDatagrams implements ServiceSession {
   bytesOut = 0;
   datagramsIn = 0;
   datagramsOut = 0;
-  /** Requests from a port that must not be answered. */
+  /** Requests that must not be answered: their port, their size or their number. */
   refused = 0;
   /** Answers that the socket had no room for. */
   unsent = 0;
   readonly #answer: DatagramService;
   readonly #channel: DatagramChannel;
   readonly #host: SessionHost;
+  readonly #answers: DatagramAnswers;
   #ended = false;
 
-  constructor(answer: DatagramService, channel: DatagramChannel, host: SessionHost) {
+  constructor(answer: DatagramService, channel: DatagramChannel, host: SessionHost, answers: DatagramAnswers) {
+    this.#answers = answers;
     this.#answer = answer;
     this.#channel = channel;
     this.#host = host;
@@ -71,7 +73,10 @@ export class ServiceDatagrams implements ServiceSession {
     this.bytesIn += request.bytes.length;
     const answer = this.#answer(request);
     if (answer === undefined) return;
-    if (request.peer.port === 0 || ANSWERING_PORTS.has(request.peer.port)) {
+    const { peer, bytes } = request;
+    if (peer.port === 0 || ANSWERING_PORTS.has(peer.port)) {
+      this.refused += 1;
+    } else if (!this.#answers.allows(peer.address, bytes.length, answer.length, this.#channel.id)) {
       this.refused += 1;
     } else if (this.#channel.send(answer, request.peer)) {
       this.datagramsOut += 1;

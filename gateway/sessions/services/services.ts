@@ -1,4 +1,5 @@
 /** The bring-up services: a simple peer for the first program on a new network stack, on any listener. */
+import type { DatagramAnswers } from '../../limits/datagram-answers.ts';
 import type { DatagramChannel, StreamChannel } from '../../sources/source.ts';
 import type { SessionHost } from '../session.ts';
 import { discardDatagram, discardStream } from './discard.ts';
@@ -36,6 +37,11 @@ export function serveStream(
 }
 
 /** Runs a service on a datagram socket, for all its peers, until it is closed. */
-export function serveDatagrams(name: ServiceName, channel: DatagramChannel, host: SessionHost): ServiceDatagrams {
-  return new ServiceDatagrams(BY_NAME[name].datagram, channel, host);
+export function serveDatagrams(
+  name: ServiceName,
+  channel: DatagramChannel,
+  host: SessionHost,
+  answers: DatagramAnswers,
+): ServiceDatagrams {
+  return new ServiceDatagrams(BY_NAME[name].datagram, channel, host, answers);
 }

@@ -1,5 +1,6 @@
 /**
- * `time` (RFC 868): the seconds since 1900-01-01 00:00 UTC, then the close; over UDP to any datagram, an empty one too.
+ * `time` (RFC 868): the seconds since 1900-01-01 00:00 UTC, then the close; over UDP to any datagram of three bytes or
+ * more. RFC 868 has the client send an empty one, but to answer that with four bytes would serve whoever forges senders.
  *
  * ```
  *   0       1       2       3       4
@@ -27,7 +28,7 @@ export function timeStream(): StreamService {
   };
 }
 
-/** Four bytes whatever the request, which RFC 868 asks for: the one answer that may be larger than one and a half requests. */
+/** Four bytes whatever the request; to one of less than three bytes they do not go out. */
 export function timeDatagram(): Uint8Array {
   return encodeTime(Date.now());
 }

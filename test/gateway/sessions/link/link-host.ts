@@ -11,10 +11,13 @@ import { DeviceRegistry } from '../../../../gateway/devices/registry.ts';
 import type { JournalRecord } from '../../../../gateway/journal/journal.ts';
 import { MemoryJournal } from '../../../../gateway/journal/memory-journal.ts';
 import { HandshakeGate, type HandshakeLimits } from '../../../../gateway/limits/handshake-gate.ts';
+import { DatagramAnswers } from '../../../../gateway/limits/datagram-answers.ts';
+import { LimitWatch } from '../../../../gateway/limits/limit-watch.ts';
 import { createLog, rateLimited } from '../../../../gateway/log.ts';
 import { Loop } from '../../../../gateway/loop.ts';
 import {
   createLinkCounters,
+  type Credential,
   type LinkCounters,
   type LinkLimits,
 } from '../../../../gateway/sessions/link/link-context.ts';
@@ -53,9 +56,15 @@ export class HeldJournal extends MemoryJournal {
 }
 
 export interface LinkHostOptions {
-  readonly limits?: Partial<LinkLimits & AcceptorLimits & HandshakeLimits>;
+  readonly limits?: Partial<
+    LinkLimits & AcceptorLimits & HandshakeLimits & { answersPerS: number; outputBytes: number }
+  >;
   readonly maxRecords?: number;
   readonly maxDevices?: number;
+  /** What is known of devices beforehand, by id. */
+  readonly credentials?: ReadonlyMap<string, Credential>;
+  /** False: only devices with a key are let in. */
+  readonly plain?: boolean;
   /** More sources, e.g. a serial line. */
   readonly sources?: (context: SourceContext) => Source[];
 }
@@ -66,6 +75,7 @@ export class LinkHost {
   readonly registry: DeviceRegistry;
   readonly links: LinkTable;
   readonly acceptor: Acceptor;
+  readonly watch: LimitWatch;
   readonly counters: Record<'tcp' | 'udp' | 'unix' | 'serial', LinkCounters>;
   /** What the sessions told, in words: `online a1b2…`, `offline a1b2… silent`. */
   readonly events: string[] = [];
@@ -76,6 +86,7 @@ export class LinkHost {
   readonly unixPath: string;
   /** Milliseconds since the start. */
   #nowMs = 0;
+  readonly #answers: DatagramAnswers;
   readonly #running: Promise<void>;
   readonly #sources: Source[];
   readonly #devices: LinkDevice[] = [];
@@ -87,7 +98,7 @@ export class LinkHost {
     const loop = new Loop(clock);
     this.loop = loop;
     const log = createLog({ level: 'silent', pretty: false });
-    const limited = { ...rateLimited(log, clock), warn: (cause: string) => void this.warnings.push(cause) };
+    const limited = { ...rateLimited(log, clock), warn: (cause: string) => this.warnings.push(cause) > 0 };
     this.journal = new HeldJournal({ maxRecords });
     this.registry = new DeviceRegistry(new Map(), maxDevices);
     this.counters = {
@@ -118,15 +129,19 @@ export class LinkHost {
       ...given,
     };
     let random = 0x5eed_0000;
-    const handshakes = new HandshakeGate(limits, clock, limited);
+    this.watch = new LimitWatch(limited);
+    const handshakes = new HandshakeGate(limits, clock, this.watch);
+    this.#answers = new DatagramAnswers(limits.answersPerS, clock, this.watch);
     this.links = new LinkTable({
       registry: this.registry,
+      credentials: options.credentials ?? new Map(),
       journal: this.journal,
       timers: loop.timers,
       now: () => loop.now(),
       wallNow: () => START_MS + this.#nowMs,
       randomU32: () => (random += 1),
       limits,
+      watch: this.watch,
       admitHandshake: (carrier) => handshakes.admit(carrier.address),
       counters: this.counters,
       log: limited,
@@ -136,9 +151,10 @@ export class LinkHost {
         schema: (device) => this.#tell(`schema ${device.alias}`),
         deviceLog: (device, level, text) => this.#tell(`log ${device.alias} ${level} ${text}`),
         lost: (device, readings) => this.#tell(`lost ${device.alias} ${readings}`),
+        refused: ({ reason, device }) => this.#tell(`refused ${device ?? '?'} ${reason}`),
       },
     });
-    this.acceptor = new Acceptor(loop, limits, log, limited);
+    this.acceptor = new Acceptor(loop, limits, log, limited, this.watch);
     this.registry.onRemoved = (device) => this.links.forget(device);
     this.journal.onDurable = () => {
       this.links.onDurable();
@@ -155,7 +171,9 @@ export class LinkHost {
     const folder = mkdtempSync(join(tmpdir(), 'link-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     this.unixPath = join(folder, 'link.sock');
-    const context = { timers: loop.timers, now: clock, random: () => 0.5 };
+    const { plain = true } = options;
+    const { outputBytes = 65_536 } = given ?? {};
+    const context = { timers: loop.timers, now: clock, random: () => 0.5, outputBytes };
     this.#sources = [
       new TcpServerSource({ host: '127.0.0.1', port: 0 }, context),
       new UdpSource({ host: '127.0.0.1', port: 0 }, context),
@@ -166,8 +184,8 @@ export class LinkHost {
       const transport = source.transport === 'tcp-client' ? 'tcp' : source.transport;
       const createSession: SessionFactory = (channel, host) =>
         channel.kind === 'datagram'
-          ? new LinkDatagrams(channel, host, this.links, this.counters.udp)
-          : new LinkStream(channel, transport, host, this.links, limits, this.counters[transport]);
+          ? new LinkDatagrams(channel, host, this.links, this.counters.udp, this.#answers, plain)
+          : new LinkStream(channel, transport, host, this.links, limits, this.counters[transport], this.watch, plain);
       this.acceptor.add(source, { where: () => source.id, speaks: 'link protocol', createSession });
     }
     this.#running = loop.run();

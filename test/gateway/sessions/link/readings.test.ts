@@ -229,7 +229,7 @@ describe('times', () => {
   it('samples of the same time stay in the order in which they were sent', async () => {
     const host = await LinkHost.start();
     const device = await host.device();
-    device.readings(1, at('unix', 500, 1), at('unix', 500, 2), at('unix', 400, 3));
+    device.readings(1, at('unix', START_MS + 500, 1), at('unix', START_MS + 500, 2), at('unix', START_MS + 400, 3));
     await device.acknowledged(1);
     expect(host.journal.records[0]!.samples.map(({ values: [value] }) => value?.value)).toEqual([3, 1, 2]);
   });

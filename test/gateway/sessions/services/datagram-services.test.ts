@@ -3,12 +3,20 @@ import { describe, expect, test } from 'vitest';
 import type { ServiceDatagrams } from '../../../../gateway/sessions/services/service-datagrams.ts';
 import { serveDatagrams } from '../../../../gateway/sessions/services/services.ts';
 import { SERVICES, type ServiceName } from '../../../../gateway/sessions/services/service-names.ts';
+import { DatagramAnswers } from '../../../../gateway/limits/datagram-answers.ts';
+import { LimitWatch } from '../../../../gateway/limits/limit-watch.ts';
+import { rateLimited } from '../../../../gateway/log.ts';
 import { GatewayError } from '../../../../gateway/errors.ts';
 import { MemoryDatagrams, Stage } from './memory-channel.ts';
 
 function start(name: ServiceName): { channel: MemoryDatagrams; stage: Stage<ServiceDatagrams> } {
   const channel = new MemoryDatagrams();
-  return { channel, stage: new Stage(channel, (host) => serveDatagrams(name, channel, host)) };
+  const stage = new Stage(channel, (host) => {
+    const watch = new LimitWatch(rateLimited(host.log, () => 0));
+    // As limits.answers_per_s: 200, so 2,000 at once.
+    return serveDatagrams(name, channel, host, new DatagramAnswers(200, () => host.now(), watch));
+  });
+  return { channel, stage };
 }
 
 function answers(name: ServiceName, ...requests: string[]): string[] {
@@ -40,12 +48,30 @@ test('greet writes an IPv6 address in brackets', () => {
   expect(Buffer.from(channel.sent[0]?.bytes ?? []).toString()).toContain(' [fe80::1%eth0]:50000.');
 });
 
-test('time answers any datagram with four bytes', () => {
+test('time answers any datagram of three bytes and more with four bytes, and shorter ones not at all', () => {
   const { channel, stage } = start('time');
-  channel.arrive('');
-  channel.arrive('any question');
+  for (const request of ['', 'ab', 'abc', 'any question']) channel.arrive(request);
   stage.settle();
   expect(channel.sent.map(({ bytes }) => bytes.length)).toEqual([4, 4]);
+  expect(stage.session.refused).toBe(2);
+});
+
+test('two services that were set against each other fall silent', () => {
+  const a = start('echo');
+  const b = start('upper');
+  // One datagram, forged to come from the other service; each answer is the next request.
+  let [from, to] = [a, b];
+  from.channel.arrive('ping', 40_007);
+  let rounds = 0;
+  for (; rounds < 10_000; rounds += 1) {
+    const before = from.channel.sent.length;
+    from.stage.settle();
+    const answer = from.channel.sent[before];
+    if (answer === undefined) break;
+    to.channel.arrive(Buffer.from(answer.bytes).toString(), 40_008);
+    [from, to] = [to, from];
+  }
+  expect(rounds).toBe(4_000);
 });
 
 describe('no loops', () => {

@@ -157,6 +157,7 @@ export class Stage<S extends Session> {
         this.#interest = interest;
       },
       setMore: () => undefined,
+      setStranger: () => undefined,
       finished: (error) => {
         if (this.finished) throw new Error('finished twice');
         this.finished = true;
