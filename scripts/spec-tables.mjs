@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 const SPEC = new URL('../protocol/SPEC.md', import.meta.url);
 const VECTORS = new URL('../test/vectors/link.json', import.meta.url);
+const SECURE_VECTORS = new URL('../test/vectors/link-secure.json', import.meta.url);
 
 /** SPEC.md with every generated part brought up to date; `protocol` is the module protocol/index. */
-export function generate(spec, protocol, vectors) {
+export function generate(spec, protocol, vectors, secureVectors) {
   const blocks = {
+    'secure-example': secureExample(protocol, secureVectors),
     messages: messageSections(protocol, vectors),
     'message-list': messageList(protocol),
     'value-types': table(
@@ -44,7 +46,7 @@ function limits(protocol) {
   return table(
     ['what', 'at most'],
     [
-      ['frame on a stream, header and CRC included', `${protocol.MAX_FRAME_BYTES} bytes`],
+      ['frame on a stream, header and CRC or tag included', `${protocol.MAX_FRAME_BYTES} bytes`],
       ['datagram', `${protocol.MAX_DATAGRAM_BYTES} bytes`],
       ['frame before the session stands', `${protocol.MAX_FRAME_BEFORE_SESSION} bytes`],
       ['reliable frames outstanding', '32, or less as WELCOME says'],
@@ -113,11 +115,11 @@ function fieldRow({ name, type, unit, min, max, note }) {
 
 /** A frame of the vectors, byte range by byte range. */
 function example({ hex, cobs, note }, { explain }) {
-  const bytes = Uint8Array.from(Buffer.from(hex, 'hex'));
+  const bytes = bytesOf(hex);
   const [frame] = explain(bytes, 'frame').frames;
   const ranges = frame.ranges.map(({ offset, length, name, value }) => [
     String(offset).padStart(4),
-    Buffer.from(bytes.subarray(offset, offset + length)).toString('hex'),
+    hexOf(bytes, offset, length),
     name,
     value,
   ]);
@@ -126,6 +128,61 @@ function example({ hex, cobs, note }, { explain }) {
     ([offset, hex, name, value]) => `${offset}  ${hex.padEnd(width(1))}  ${name.padEnd(width(2))}  ${value}`,
   );
   return ['```text', note, '', `frame  ${hex}`, `COBS   ${cobs}`, '', ...lines, '```'].join('\n');
+}
+
+/** The first handshake of the vectors and the first frame each way behind it. */
+function secureExample({ explain, encodeStreamFrame }, { handshakes, frames }) {
+  const [handshake] = handshakes;
+  const section = (note, hex, plaintext) => {
+    const bytes = bytesOf(hex);
+    const [frame] = explain(bytes, 'frame').frames;
+    const cobs = Buffer.from(encodeStreamFrame(bytes)).toString('hex');
+    const lines = frame.ranges.map(({ offset, length, name, value }) => {
+      const at = `${String(offset).padStart(4)}  ${name.padEnd(10)}`;
+      if (length <= 8) return `${at}  ${hexOf(bytes, offset, length).padEnd(16)}  ${length < 8 ? value : ''}`.trimEnd();
+      return `${at}  ${hexOf(bytes, offset, length)}`;
+    });
+    return ['```text', note, '', `frame  ${hex}`, `COBS   ${cobs}`, '', ...lines, '', `plaintext  ${plaintext}`, '```'];
+  };
+  const answer = `${hex8(handshake.answerType).slice(2)}${hex32(handshake.sid)}${handshake.answerBody}`;
+  const [up, down] = ['device', 'gateway'].map((from) => frames.find((frame) => frame.from === from));
+  const inside = ({ seq, body }) => (seq === undefined ? body : `${hex32(seq)}${body}`);
+  return [
+    '```text',
+    `key        ${handshake.key}   the device’s`,
+    `e.private  ${handshake.deviceEphemeral}   made by the device for this handshake`,
+    `f.private  ${handshake.gatewayEphemeral}   made by the gateway`,
+    `prologue   ${handshake.prologue}`,
+    '```',
+    '',
+    ...section('HELLO of section 6, sealed.', handshake.up, handshake.body),
+    '',
+    ...section('The answer: WELCOME of section 6, with its type and sid in front.', handshake.down, answer),
+    '',
+    '```text',
+    'What both ends have now.',
+    '',
+    `h          ${handshake.handshakeHash}`,
+    `up key     ${handshake.upKey}`,
+    `down key   ${handshake.downKey}`,
+    '```',
+    '',
+    ...section('READINGS of section 6, number 1, in the first frame up.', up.hex, inside(up)),
+    '',
+    ...section('ACK of section 6, in the first frame down.', down.hex, inside(down)),
+  ].join('\n');
+}
+
+function bytesOf(hex) {
+  return Uint8Array.from(Buffer.from(hex, 'hex'));
+}
+
+function hexOf(bytes, offset, length) {
+  return Buffer.from(bytes.subarray(offset, offset + length)).toString('hex');
+}
+
+function hex32(number) {
+  return number.toString(16).padStart(8, '0');
 }
 
 function table(head, rows) {
@@ -142,6 +199,6 @@ function hex8(number) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const protocol = await import('../dist/protocol/index.js');
-  const vectors = JSON.parse(readFileSync(VECTORS, 'utf8'));
-  writeFileSync(SPEC, generate(readFileSync(SPEC, 'utf8'), protocol, vectors));
+  const [vectors, secureVectors] = [VECTORS, SECURE_VECTORS].map((file) => JSON.parse(readFileSync(file, 'utf8')));
+  writeFileSync(SPEC, generate(readFileSync(SPEC, 'utf8'), protocol, vectors, secureVectors));
 }

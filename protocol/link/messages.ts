@@ -306,8 +306,16 @@ export const MESSAGES = [
           { code: 5, name: 'too_large', note: 'A frame longer than allowed without a session.' },
           { code: 6, name: 'bad_schema', note: 'The schema cannot be used; the text says why.' },
           { code: 7, name: 'rate_limited', note: 'Too many frames: wait, keep the session, send again.' },
-          { code: 8, name: 'authentication_required', note: 'This device must use the secure channel.' },
-          { code: 9, name: 'authentication_failed', note: 'The secure channel could not be set up.' },
+          {
+            code: 8,
+            name: 'authentication_required',
+            note: 'Only the secure channel will do: for this device, or here.',
+          },
+          {
+            code: 9,
+            name: 'authentication_failed',
+            note: 'The secure channel could not be set up: another key, or none for this device.',
+          },
           {
             code: 10,
             name: 'replaced',

@@ -17,9 +17,10 @@ describe('SPEC.md', () => {
   it('says what the declarations say: run `npm run spec` when this fails', async () => {
     const script = new URL('../../../scripts/spec-tables.mjs', import.meta.url).href;
     const { generate } = (await import(script)) as {
-      generate: (spec: string, module: unknown, vectors: unknown) => string;
+      generate: (spec: string, module: unknown, vectors: unknown, secureVectors: unknown) => string;
     };
-    expect(generate(spec, protocol, JSON.parse(read('test/vectors/link.json')))).toBe(spec);
+    const vectors = ['link', 'link-secure'].map((name) => JSON.parse(read(`test/vectors/${name}.json`)) as unknown);
+    expect(generate(spec, protocol, vectors[0], vectors[1])).toBe(spec);
   });
 
   it('has a table and a good example for every message', () => {
