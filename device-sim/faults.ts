@@ -18,6 +18,8 @@ export const FAULTS = {
   split: 'cuts a write into pieces with pauses between them (streams)',
   merge: 'holds a write back and sends it together with the next ones (streams)',
   corrupt: 'flips one to three bits, in both directions',
+  cut: 'loses some bytes of a write or a piece received (streams)',
+  noise: 'puts 1 to 16 bytes of nonsense before it (streams)',
   drop: 'loses a write or a piece received',
   duplicate: 'sends or delivers it twice',
   reorder: 'lets a later datagram overtake (UDP)',
@@ -141,7 +143,11 @@ export class FaultInjector implements Transport {
   /** The faults that treat a write and a piece received alike. */
   #mangle(bytes: Uint8Array, deliver: (bytes: Uint8Array) => void): void {
     if (this.#strikes('drop')) return;
-    const out = this.#strikes('corrupt') ? flipBits(bytes, this.#random) : bytes;
+    let out = this.#strikes('corrupt') ? flipBits(bytes, this.#random) : bytes;
+    if (!this.datagram) {
+      if (this.#strikes('cut')) out = loseBytes(out, this.#random);
+      if (this.#strikes('noise')) out = Buffer.concat([nonsense(this.#random), out]);
+    }
     const twice = this.#strikes('duplicate');
     if (this.datagram && this.#overtaken === undefined && this.#strikes('reorder')) {
       this.#overtaken = { bytes: out, deliver };
@@ -263,4 +269,16 @@ function flipBits(bytes: Uint8Array, random: Random): Uint8Array {
     flipped[at] = (flipped[at] as number) ^ (1 << random.int(8));
   }
   return flipped;
+}
+
+/** A run of bytes is missing, anywhere. */
+function loseBytes(bytes: Uint8Array, random: Random): Uint8Array {
+  if (bytes.length === 0) return bytes;
+  const from = random.int(bytes.length);
+  const to = Math.min(bytes.length, from + 1 + random.int(8));
+  return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]);
+}
+
+function nonsense(random: Random): Uint8Array {
+  return Uint8Array.from({ length: 1 + random.int(16) }, () => random.int(256));
 }

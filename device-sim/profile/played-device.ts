@@ -1,0 +1,163 @@
+/**
+ * One simulated device with a profile: what it says by itself, what it answers, and what it remembers of commands.
+ *
+ * ```
+ *   its turn ─→ the next message that nobody asks for ─→ encode ─→ bytes
+ *   bytes of the line ─→ request decoder ─→ answer ─→ bytes, and what a command sets
+ * ```
+ */
+import type {
+  FieldValues,
+  FrameDecoder,
+  OutgoingRequest,
+  Profile,
+  ProfileInstance,
+  ProfileMessage,
+} from '../../protocol/index.ts';
+import type { Random } from '../random.ts';
+import { type FieldValue, PlausibleValues } from './values.ts';
+
+/** A frame that a device says. */
+export interface SaidFrame {
+  readonly device: PlayedDevice;
+  /** `stream`, `login`, or what it answers: the name of a poll, of a command, `init 1`. */
+  readonly why: string;
+  readonly message: string;
+  readonly bytes: Uint8Array;
+  /** What is in it: values of the message's fields that are channels, in shown units. */
+  readonly values: Readonly<Record<string, FieldValue>>;
+}
+
+/** The message that a device says once, first thing on a connection (trackers). */
+const LOGIN = 'login';
+/** The message that stands for all others where one datagram is one frame. */
+const DATAGRAM = 'datagram';
+
+export interface DeviceOptions {
+  /** As it is called in what is printed. */
+  readonly label: string;
+  readonly profile: Profile;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** Values that hold still. */
+  readonly fixed: FieldValues;
+  /** What it says by itself; undefined: all messages that come from the device and answer nothing. */
+  readonly messages: readonly string[] | undefined;
+  /** It speaks in datagrams. */
+  readonly datagrams: boolean;
+  readonly random: Random;
+}
+
+export class PlayedDevice {
+  readonly label: string;
+  readonly profile: Profile;
+  readonly instance: ProfileInstance;
+  /** Names of the messages that it says by itself. */
+  readonly streamed: readonly string[];
+  readonly #values: PlausibleValues;
+  readonly #datagrams: boolean;
+  #turn = 0;
+
+  /** RangeError for parameters or messages that the profile does not have. */
+  constructor({ label, profile, parameters, fixed, messages, datagrams, random }: DeviceOptions) {
+    const [problem] = profile.checkParameters(parameters);
+    if (problem !== undefined) throw new RangeError(`${profile.name}: parameter ${problem.name}: ${problem.message}`);
+    this.label = label;
+    this.profile = profile;
+    this.instance = profile.open(parameters);
+    this.#datagrams = datagrams;
+    this.#values = new PlausibleValues(profile, random, fixed);
+    const known = profile.messages.filter(({ direction }) => direction === 'up').map(({ name }) => name);
+    for (const name of messages ?? []) {
+      if (!known.includes(name))
+        throw new RangeError(`${profile.name} has no message "${name}"; it has ${known.join(', ')}`);
+    }
+    this.streamed = messages ?? this.#unasked();
+  }
+
+  /** What it says first on a connection; undefined when nothing. */
+  login(atMs: number): SaidFrame | undefined {
+    if (this.#datagrams) return undefined;
+    const message = this.profile.messages.find(({ name, direction }) => name === LOGIN && direction === 'up');
+    return message === undefined ? undefined : this.#say(message, LOGIN, atMs);
+  }
+
+  /** The next frame that it says by itself; undefined when it only answers. */
+  next(atMs: number): SaidFrame | undefined {
+    const name = this.streamed[this.#turn % this.streamed.length];
+    const message = this.profile.messages.find((candidate) => candidate.name === name);
+    this.#turn += 1;
+    return message === undefined ? undefined : this.#say(message, 'stream', atMs);
+  }
+
+  /** What it answers to a frame out of `requestDecoder`; empty when that is not for it. */
+  answers(request: Uint8Array, atMs: number): SaidFrame[] {
+    const values = this.#values.at(atMs);
+    const answer = this.instance.answer(request, values);
+    if (answer === undefined) return [];
+    this.#values.set(answer.set);
+    const now = { ...values, ...answer.set };
+    return answer.frames.map((bytes, index) => {
+      const message = answer.messages[index] ?? '';
+      return { device: this, why: answer.name, message, bytes, values: this.#valuesOf(message, now) };
+    });
+  }
+
+  /** A decoder for what one connection sends to it. */
+  requestDecoder(): FrameDecoder {
+    return this.instance.createRequestDecoder();
+  }
+
+  #say(message: ProfileMessage, why: string, atMs: number): SaidFrame {
+    const values = this.#values.at(atMs);
+    const bytes = this.instance.encode(message.name, values);
+    return { device: this, why, message: message.name, bytes, values: this.#valuesOf(message.name, values) };
+  }
+
+  #valuesOf(message: string, values: FieldValues): Record<string, FieldValue> {
+    const fields = this.profile.messages.find(({ name }) => name === message)?.fields ?? [];
+    const shown: Record<string, FieldValue> = {};
+    for (const { name, hidden } of fields) {
+      const value = values[name];
+      if (!hidden && value !== undefined) shown[name] = value;
+    }
+    return shown;
+  }
+
+  /** The messages that no poll, command or init step brings about. */
+  #unasked(): string[] {
+    if (this.profile.about.onlyAnswers) return [];
+    const requests = this.#requests();
+    const names = this.profile.messages
+      .filter(({ name, direction }) => direction === 'up' && name !== LOGIN && !this.#isAnswer(name, requests))
+      .map(({ name }) => name);
+    if (this.#datagrams && names.includes(DATAGRAM)) return [DATAGRAM];
+    return names.filter((name) => name !== DATAGRAM);
+  }
+
+  #requests(): OutgoingRequest[] {
+    const polls = this.instance.polls.flatMap((poll) => poll.request() ?? []);
+    const init = this.instance.init.map(({ request }) => request);
+    const commands = this.profile.commands.flatMap(({ alias, kind, options, range }) => {
+      const example = { bool: true, number: range?.[0] ?? 0, option: options?.[0] ?? '', text: 'x', button: undefined }[
+        kind
+      ];
+      const result = this.instance.command(alias, example);
+      return result.ok ? [result.request] : [];
+    });
+    return [...polls, ...init, ...commands];
+  }
+
+  #isAnswer(message: string, requests: readonly OutgoingRequest[]): boolean {
+    if (requests.length === 0) return false;
+    const decoder = this.instance.createDecoder();
+    decoder.push(this.instance.encode(message, this.#values.at(0)));
+    // Silence ends the frame where nothing else does.
+    decoder.expire();
+    for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
+      if (item.kind !== 'frame') continue;
+      const frame = item.bytes.slice();
+      return requests.some((request) => request.answers(frame));
+    }
+    return false;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Plausible values for everything that a profile can put in a frame: they lie in the field's range, on its steps, move as
+ * measurements do, and stay where a command or the user has set them.
+ *
+ * ```
+ *   field ─ range of the file, or usual for its class, within what fits ─→ wanders ─→ rounded to the step
+ * ```
+ */
+import type { FieldValues, Profile, ProfileField } from '../../protocol/index.ts';
+import { Wander } from '../models/wander.ts';
+import type { Random } from '../random.ts';
+
+export type FieldValue = boolean | number | bigint | string;
+
+/** What is usual for a class of measurements, in its usual unit. */
+const USUAL: Readonly<Record<string, readonly [number, number]>> = {
+  temperature: [18, 26],
+  humidity: [35, 60],
+  pressure: [980, 1_030],
+  battery: [40, 100],
+  voltage: [11.8, 14.4],
+  current: [0, 10],
+  power: [0, 500],
+  frequency: [49.9, 50.1],
+  power_factor: [0.85, 1],
+  co2: [400, 1_200],
+  pm1: [0, 20],
+  pm25: [0, 30],
+  pm10: [0, 50],
+  signal_strength: [-90, -50],
+  distance: [0.5, 5],
+  speed: [0, 30],
+};
+const OTHERWISE: readonly [number, number] = [0, 100];
+/** Of a counted repeat so many are there, unless its message cannot leave any out. */
+const REPEATS = 4;
+/** A state changes about once in so many frames. */
+const CHANGES = 0.05;
+
+export class PlausibleValues {
+  readonly #sources = new Map<string, (atMs: number) => FieldValue>();
+  readonly #fixed = new Map<string, FieldValue>();
+
+  /** `fixed` holds still what the user has given; names that the profile does not have are ignored. */
+  constructor(profile: Profile, random: Random, fixed: FieldValues) {
+    for (const field of fieldsOf(profile)) {
+      if (field.index !== undefined && field.index >= REPEATS && field.optional) continue;
+      this.#sources.set(field.name, sourceOf(field, random.fork(field.name)));
+    }
+    this.set(fixed);
+  }
+
+  /** From now on these hold still: a command has set them. */
+  set(values: FieldValues): void {
+    for (const [name, value] of Object.entries(values)) if (value !== undefined) this.#fixed.set(name, value);
+  }
+
+  /** The values of a moment; the times rise from call to call. */
+  at(atMs: number): Record<string, FieldValue> {
+    const values: Record<string, FieldValue> = {};
+    for (const [name, source] of this.#sources) values[name] = source(atMs);
+    for (const [name, value] of this.#fixed) values[name] = value;
+    return values;
+  }
+}
+
+/** Every field of the messages that come from the device; of one name in several messages, what fits all of them. */
+function fieldsOf({ messages }: Profile): ProfileField[] {
+  const fields = new Map<string, ProfileField>();
+  for (const message of messages) {
+    if (message.direction !== 'up') continue;
+    for (const field of message.fields) {
+      const other = fields.get(field.name);
+      fields.set(field.name, other === undefined ? field : both(other, field));
+    }
+  }
+  return [...fields.values()];
+}
+
+function both(a: ProfileField, b: ProfileField): ProfileField {
+  const { limits: one, step: first } = a;
+  const { limits: two, step: second } = b;
+  if (one === undefined || two === undefined || a.kind !== b.kind) return { ...a, optional: a.optional && b.optional };
+  return {
+    ...a,
+    limits: [Math.max(one[0], two[0]), Math.min(one[1], two[1])],
+    step: first === undefined || second === undefined ? (first ?? second) : Math.max(first, second),
+    range: a.range ?? b.range,
+    optional: a.optional && b.optional,
+  };
+}
+
+function sourceOf(field: ProfileField, random: Random): (atMs: number) => FieldValue {
+  switch (field.kind) {
+    case 'number':
+      return field.totalIncreasing ? growing(field, random) : wandering(field, random);
+    case 'bool': {
+      let state = random.chance(0.5);
+      return () => {
+        if (random.chance(CHANGES)) state = !state;
+        return state;
+      };
+    }
+    case 'option': {
+      // `other` stands for every number without a name: nothing can be written for it.
+      const options = (field.options ?? []).filter((option) => option !== 'other' && option !== 'unknown');
+      const choices = options.length > 0 ? options : (field.options ?? ['']);
+      let chosen = random.int(choices.length);
+      return () => {
+        if (random.chance(CHANGES)) chosen = random.int(choices.length);
+        return choices[chosen] ?? '';
+      };
+    }
+    case 'flags': {
+      const flags = field.options ?? [];
+      return () => (flags.length > 0 && random.chance(CHANGES) ? (flags[random.int(flags.length)] ?? '') : '');
+    }
+    case 'text': {
+      const text = textOf(field, random);
+      return () => text;
+    }
+  }
+}
+
+/** A meter: it starts somewhere and only grows. */
+function growing(field: ProfileField, random: Random): (atMs: number) => FieldValue {
+  const [low, high] = rangeOf(field, [100, 2_000]);
+  const start = low + random.between(0, (high - low) / 2);
+  const perMs = (field.step ?? 0.01) / 1_000;
+  return (atMs) => onGrid(Math.min(high, start + atMs * perMs), field);
+}
+
+function wandering(field: ProfileField, random: Random): (atMs: number) => FieldValue {
+  // A tracker's clock is right: otherwise what it says would be history.
+  if (field.class === 'timestamp') return () => onGrid(field.unit === 'ms' ? Date.now() : Date.now() / 1_000, field);
+  const [min, max] = rangeOf(field, USUAL[field.class] ?? OTHERWISE);
+  if (max <= min) return () => onGrid(min, field);
+  const mean = random.between(min + (max - min) * 0.3, min + (max - min) * 0.7);
+  const wander = new Wander(random, { mean, spread: (max - min) / 8, memoryS: 60, min, max });
+  return (atMs) => onGrid(wander.at(atMs), field);
+}
+
+/** The range of the file, or what is usual, as far as it fits the field. */
+function rangeOf({ range, limits }: ProfileField, usual: readonly [number, number]): [number, number] {
+  const [least, greatest] = limits ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const [low, high] = range ?? usual;
+  if (low > greatest || high < least) {
+    // What is usual does not fit at all (another unit): the lower part of what fits.
+    const from = Number.isFinite(least) ? least : 0;
+    return [from, Number.isFinite(greatest) ? from + (greatest - from) / 4 : from + 100];
+  }
+  return [Math.max(low, least), Math.min(high, greatest)];
+}
+
+/** The nearest number that the field can hold; without digits that only come from binary fractions. */
+function onGrid(value: number, { limits, step, kind }: ProfileField): number {
+  if (kind !== 'number') return value;
+  // Floats of four bytes hold seven digits: what is given is to come back.
+  if (step === undefined) return Math.fround(Math.round(value * 100) / 100);
+  const from = limits !== undefined && Number.isFinite(limits[0]) ? limits[0] : 0;
+  const most = limits?.[1] ?? Number.POSITIVE_INFINITY;
+  let steps = Math.round((value - from) / step);
+  if (from + steps * step > most) steps -= 1;
+  return Number((from + steps * step).toPrecision(15));
+}
+
+const LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ';
+
+function textOf({ text, maxBytes, options }: ProfileField, random: Random): string {
+  const [option] = options ?? [];
+  if (option !== undefined) return option;
+  const room = maxBytes ?? 8;
+  if (text === 'hex') return Array.from({ length: Math.min(room, 32) }, () => hexByte(random.int(256))).join('');
+  if (text === 'digits') return Array.from({ length: Math.min(room, 32) }, () => String(random.int(10))).join('');
+  return Array.from({ length: Math.min(room, 12) }, () => LETTERS[random.int(LETTERS.length)]).join('');
+}
+
+function hexByte(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}
