@@ -124,6 +124,8 @@ export async function startGateway(
     now: () => wall.now(),
     monotonicNow: () => performance.now(),
     devices: () => registry,
+    limits: config.limits,
+    watch,
     deviceByAlias: (alias) => registry.byAlias(alias),
     sendCommand: (device, value, done) => links.command(device.id, value, COMMAND_TTL_S, done),
     view: {

@@ -85,6 +85,13 @@ export function health(parts: ViewedParts): Json {
       setAside: mqtt.publisher.setAside,
       retried: mqtt.publisher.retried,
       commands: mqtt.commands.stats,
+      requests: {
+        answered: mqtt.requests.answered,
+        retained: mqtt.requests.retained,
+        limited: mqtt.requests.limited,
+      },
+      // Events and log lines that were too many.
+      unsaid: mqtt.bridge.limited,
     },
   };
 }

@@ -58,6 +58,8 @@ export class BatchOutbox implements Outbox {
   onRoom: (() => void) | undefined;
   /** A message has waited too long for its PUBACK: the owner drops the connection. */
   onTimeout: (() => void) | undefined;
+  /** Called for each PUBACK for nothing that is in flight. */
+  onUnknownAck: (() => void) | undefined;
   /** PUBACKs for nothing that is in flight. */
   unknownAcks = 0;
 
@@ -189,6 +191,7 @@ export class BatchOutbox implements Outbox {
   puback(id: number, reasonCode: number): void {
     if (id > this.window || this.#sentAt[id] === FREE) {
       this.unknownAcks++;
+      this.onUnknownAck?.();
       return;
     }
     this.#sentAt[id] = FREE;

@@ -11,7 +11,8 @@
  * ```
  */
 import type { Device } from '../devices/device.ts';
-import { TokenBucket } from '../limits/token-bucket.ts';
+import type { LimitWatch } from '../limits/limit-watch.ts';
+import { BURST_S, TokenBucket } from '../limits/token-bucket.ts';
 import type { Topics } from './topics.ts';
 
 /** The part of MqttConnection that is needed to say something. */
@@ -31,6 +32,9 @@ export interface BridgeOptions {
   readonly health: () => Readonly<Record<string, unknown>>;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** LOG messages and events of one device that are passed on, a second. */
+  readonly logsPerS: number;
+  readonly watch: LimitWatch;
   readonly healthIntervalMs?: number;
   /** How long changes are gathered before info and health are sent, default 1,000. */
   readonly settleMs?: number;
@@ -75,7 +79,8 @@ export class Bridge {
   /** Call it after each connect: looks for devices that an earlier run has left as online. */
   connected(): void {
     const { connection, topics } = this.#options;
-    this.healthChanged();
+    // At once: a broker must not be told in its first message from us that we are not connected to it.
+    this.#publishHealth();
     clearTimeout(this.#cleanUp);
     connection.subscribe(topics.allAvailability);
     this.#cleanUp = setTimeout(() => connection.unsubscribe(topics.allAvailability), CLEAN_UP_MS);
@@ -129,7 +134,8 @@ export class Bridge {
 
   /** A LOG message of the device; its text appears as a JSON value only. */
   deviceLog(device: Device, level: string, message: string): void {
-    this.#say(this.#bucketOf(device), this.#options.topics.log(device.alias), { level, message });
+    const said = this.#say(this.#bucketOf(device), this.#options.topics.log(device.alias), { level, message });
+    if (!said) this.#options.watch.bite('logs_per_s', device.id, 'a LOG message of the device was not passed on');
   }
 
   /** Devices are offline when the gateway is. Call it before the connection is closed. */
@@ -160,18 +166,20 @@ export class Bridge {
     connection.publish(topics.bridgeHealth, JSON.stringify({ ...health(), ts: now() }), { retain: true });
   }
 
-  #say(bucket: TokenBucket, topic: string, data: Readonly<Record<string, unknown>>): void {
+  #say(bucket: TokenBucket, topic: string, data: Readonly<Record<string, unknown>>): boolean {
     if (!bucket.take()) {
       this.#limited++;
-      return;
+      return false;
     }
     this.#options.connection.publish(topic, JSON.stringify({ ...data, ts: this.#options.now() }));
+    return true;
   }
 
   #bucketOf(device: Device): TokenBucket {
     let bucket = this.#deviceBuckets.get(device);
     if (bucket === undefined) {
-      bucket = new TokenBucket(20, 2, this.#options.now);
+      const { logsPerS, now } = this.#options;
+      bucket = new TokenBucket(Math.max(1, logsPerS * BURST_S), logsPerS, now);
       this.#deviceBuckets.set(device, bucket);
     }
     return bucket;

@@ -9,9 +9,15 @@
  * ```
  *
  * One answer for each channel. A retained command is ignored: it would be carried out again at every reconnect.
+ *
+ * Whoever may write to the broker may flood us: so many values a second are taken, and so many may wait for devices. What
+ * is beyond is answered with `busy`, the answers themselves at that rate too; then it is only counted.
  */
 import type { Value } from '../../protocol/index.ts';
 import type { Device, DeviceChannel } from '../devices/device.ts';
+import type { LimitName, LimitWatch } from '../limits/limit-watch.ts';
+import { BURST_S, TokenBucket } from '../limits/token-bucket.ts';
+import type { RateLimitedLog } from '../log.ts';
 import type { ControlPlane } from './bridge.ts';
 import { convert } from './command-value.ts';
 import { parseFlatObject, type PlainValue } from './flat-json.ts';
@@ -22,7 +28,14 @@ import type { Topics } from './topics.ts';
  * How a command ended: what the device or its session says (`done`, `refused`, `expired`, …), or one of ours, when it
  * was not sent at all.
  */
-type OwnStatus = 'bad_request' | 'unknown_device' | 'unknown_channel' | 'not_writable' | 'bad_value';
+type OwnStatus = 'bad_request' | 'unknown_device' | 'unknown_channel' | 'not_writable' | 'bad_value' | 'busy';
+
+export interface CommandLimits {
+  /** Values taken a second, over all devices; a message without any counts as one. */
+  readonly commandsPerS: number;
+  /** Values that may wait for the answers of their devices. */
+  readonly commandsWaiting: number;
+}
 
 export interface CommandsOptions {
   readonly connection: Pick<ControlPlane, 'publish'>;
@@ -30,6 +43,11 @@ export interface CommandsOptions {
   readonly deviceByAlias: (alias: string) => Device | undefined;
   /** Sends the value to the device; `done` is called once, with the device's answer or the reason why there is none. */
   readonly send: (device: Device, value: Value, done: (status: string, text: string) => void) => void;
+  readonly limits: CommandLimits;
+  readonly watch: LimitWatch;
+  readonly log: RateLimitedLog;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
 export interface CommandStats {
@@ -39,6 +57,10 @@ export interface CommandStats {
   refused: number;
   /** Retained messages ignored. */
   retained: number;
+  /** Values on their way to devices, whose answer is still to come. */
+  waiting: number;
+  /** Values and messages beyond the limits. */
+  limited: number;
 }
 
 const MAX_PAYLOAD_BYTES = 8 * 1024;
@@ -46,16 +68,22 @@ const MAX_VALUES = 64;
 const MAX_ID_LENGTH = 64;
 
 export class Commands {
-  readonly stats: CommandStats = { sent: 0, refused: 0, retained: 0 };
+  readonly stats: CommandStats = { sent: 0, refused: 0, retained: 0, waiting: 0, limited: 0 };
   readonly #options: CommandsOptions;
+
+  readonly #rate: TokenBucket;
+  readonly #busyAnswers: TokenBucket;
 
   constructor(options: CommandsOptions) {
     this.#options = options;
+    const { commandsPerS } = options.limits;
+    this.#rate = new TokenBucket(commandsPerS * BURST_S, commandsPerS, options.now);
+    this.#busyAnswers = new TokenBucket(commandsPerS * BURST_S, commandsPerS, options.now);
   }
 
   /** A message on `<device>/set`. */
   set(alias: string, payload: Buffer, retain: boolean): void {
-    if (this.#ignored(retain)) return;
+    if (this.#ignored(alias, retain) || !this.#admitted(alias, undefined)) return;
     const members = payload.length <= MAX_PAYLOAD_BYTES ? parseFlatObject(payload.toString('utf8')) : undefined;
     if (members === undefined || members.size > MAX_VALUES) {
       this.#refuse(
@@ -75,12 +103,17 @@ export class Commands {
       return;
     }
     if (members.size === 0) this.#refuse(alias, id, undefined, 'bad_request', 'there is no value in it');
-    for (const [name, value] of members) this.#command(device, channels, name, value, id);
+    let first = true;
+    for (const [name, value] of members) {
+      // The message has paid for one.
+      if (first || this.#admitted(alias, name, id)) this.#command(device, channels, name, value, id);
+      first = false;
+    }
   }
 
   /** A message on `<device>/set/<channel>`. */
   setChannel(alias: string, channel: string, payload: Buffer, retain: boolean): void {
-    if (this.#ignored(retain)) return;
+    if (this.#ignored(alias, retain) || !this.#admitted(alias, channel)) return;
     const device = this.#device(alias);
     if (device === undefined) {
       this.#refuse(alias, undefined, channel, 'unknown_device', 'no device of this name is known');
@@ -116,8 +149,14 @@ export class Commands {
       return;
     }
     const { value } = converted;
+    if (this.stats.waiting >= this.#options.limits.commandsWaiting) {
+      this.#busy('commands_waiting', device.alias, alias, id);
+      return;
+    }
     this.stats.sent++;
+    this.stats.waiting++;
     this.#options.send(device, { channel: number, type, quality: 'good', value }, (status, text) => {
+      this.stats.waiting--;
       this.#answer(device.alias, id, alias, status, text, jsonText(type, value, scale));
     });
   }
@@ -126,9 +165,27 @@ export class Commands {
     return this.#options.deviceByAlias(alias);
   }
 
-  #ignored(retain: boolean): boolean {
-    if (retain) this.stats.retained++;
-    return retain;
+  #ignored(alias: string, retain: boolean): boolean {
+    if (!retain) return false;
+    this.stats.retained++;
+    const text =
+      'a retained command was ignored, as it would be carried out at every connect; publish it without retain';
+    this.#options.log.warn('retained-command', { device: alias }, text);
+    return true;
+  }
+
+  /** Whether the rate allows one more value. */
+  #admitted(device: string, channel: string | undefined, id?: string): boolean {
+    if (this.#rate.take()) return true;
+    this.#busy('commands_per_s', device, channel, id);
+    return false;
+  }
+
+  #busy(limit: LimitName, device: string, channel: string | undefined, id: string | undefined): void {
+    this.stats.limited++;
+    this.#options.watch.bite(limit, 'MQTT', 'a command was refused', { device });
+    if (this.#busyAnswers.take())
+      this.#refuse(device, id, channel, 'busy', `limits.${limit} is reached; try again later`);
   }
 
   #refuse(device: string, id: string | undefined, channel: string | undefined, status: OwnStatus, error: string): void {

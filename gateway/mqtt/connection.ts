@@ -47,6 +47,9 @@ export interface MqttConnectionOptions extends BrokerTlsOptions {
   readonly maxBackoffMs?: number;
 }
 
+/** What no broker should do, and what is ignored and counted. */
+export type BrokerOddity = 'oversize' | 'unknown-puback';
+
 export type MqttState = 'closed' | 'connecting' | 'connected' | 'waiting';
 
 export interface Connected {
@@ -89,6 +92,8 @@ export class MqttConnection {
   onDisconnected: ((error: GatewayError) => void) | undefined;
   /** `payload` is only valid during the call. */
   onMessage: ((topic: string, payload: Buffer, retain: boolean) => void) | undefined;
+  /** Called for each. */
+  onOddity: ((what: BrokerOddity) => void) | undefined;
   /** The broker has refused a control message or a subscription. */
   onRefused: ((topic: string, reasonCode: number) => void) | undefined;
 
@@ -129,6 +134,7 @@ export class MqttConnection {
       ...(options.ackTimeoutMs !== undefined && { ackTimeoutMs: options.ackTimeoutMs }),
     });
     this.#outbox.onTimeout = () => this.#drop('PUBLISH_TIMEOUT', 'a publication was not acknowledged in time');
+    this.#outbox.onUnknownAck = () => this.onOddity?.('unknown-puback');
     this.outbox = this.#outbox;
   }
 
@@ -240,6 +246,7 @@ export class MqttConnection {
         scanner = new PubackScanner({
           maxId: MAX_WINDOW,
           maxIncomingBytes: MAX_INCOMING_BYTES,
+          onOversize: () => this.onOddity?.('oversize'),
           onPuback: (id, reasonCode) => this.#outbox.puback(id, reasonCode),
           pass,
         });
@@ -311,7 +318,11 @@ export class MqttConnection {
     this.#watchdog = setInterval(() => this.#checkControl(), 1_000);
     this.#watchdog.unref();
 
+    const connected = { version: this.#version, sessionPresent: connack.sessionPresent, retainAvailable };
     for (const filter of this.#filters) this.#subscribe(filter);
+    // Before anything goes out, so that what is retained goes out as it is now.
+    this.onConnected?.(connected);
+    if (attempt.over) return;
     this.#control.start(
       (message, done) =>
         this.#transmit(
@@ -325,8 +336,6 @@ export class MqttConnection {
         ),
       Math.max(1, controlWindow),
     );
-    const connected = { version: this.#version, sessionPresent: connack.sessionPresent, retainAvailable };
-    this.onConnected?.(connected);
     const limits = {
       mqtt5: this.#version === '5',
       window: receiveMaximum - controlWindow,

@@ -12,11 +12,12 @@
  */
 import type { Device } from '../devices/device.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { LimitWatch } from '../limits/limit-watch.ts';
 import { type Log, rateLimited } from '../log.ts';
 import type { Value } from '../../protocol/index.ts';
 import { Bridge } from './bridge.ts';
-import { Commands } from './commands.ts';
-import { MqttConnection, type MqttConnectionOptions } from './connection.ts';
+import { type CommandLimits, Commands } from './commands.ts';
+import { type BrokerOddity, MqttConnection, type MqttConnectionOptions } from './connection.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Qos } from './outbox.ts';
 import { Publisher, type Refusal } from './publisher.ts';
@@ -46,6 +47,8 @@ export interface MqttServiceOptions {
   /** Sends a COMMAND; `done` is called once. */
   readonly sendCommand: (device: Device, value: Value, done: (status: string, text: string) => void) => void;
   readonly view: GatewayView;
+  readonly limits: CommandLimits & { readonly requestsPerS: number; readonly logsPerS: number };
+  readonly watch: LimitWatch;
 }
 
 export interface MqttService {
@@ -64,7 +67,7 @@ export interface MqttService {
 
 /** `journal.onDurable` is left to the caller, who acknowledges to the devices and then calls `publisher.pump()`. */
 export function createMqttService(options: MqttServiceOptions): MqttService {
-  const { journal, log, now, view, deadLetters } = options;
+  const { journal, log, now, view, deadLetters, limits, watch } = options;
   const topics = new Topics(options.base);
   const limited = rateLimited(log, options.monotonicNow);
   const connection = new MqttConnection({
@@ -95,10 +98,14 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     info: view.info,
     health: view.health,
     now,
+    logsPerS: limits.logsPerS,
+    watch,
   });
   const { deviceByAlias, sendCommand: send } = options;
-  const commands = new Commands({ connection, topics, deviceByAlias, send });
-  const requests = new Requests({ connection, topics, handlers: standardRequests(view, now), log });
+  const shared = { connection, topics, watch, now: options.monotonicNow };
+  const commands = new Commands({ ...shared, deviceByAlias, send, limits, log: limited });
+  const handlers = standardRequests(view, now);
+  const requests = new Requests({ ...shared, handlers, log, requestsPerS: limits.requestsPerS });
 
   async function bury({ record, reasonCode, messages }: Refusal): Promise<void> {
     const { device, boot, seq, receivedAt } = record;
@@ -171,6 +178,7 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
   connection.onRefused = (topic, reasonCode) => {
     limited.warn('MQTT_REFUSED control', { topic, reason: hexCode(reasonCode) }, 'the broker has refused a topic');
   };
+  connection.onOddity = (what) => limited.warn(`mqtt ${what}`, { broker: connection.where }, ODDITIES[what]);
   for (const filter of topics.subscriptions) connection.subscribe(filter);
 
   return {
@@ -198,6 +206,11 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     },
   };
 }
+
+const ODDITIES: Readonly<Record<BrokerOddity, string>> = {
+  oversize: 'a message of more than 64 KiB from the broker was dropped: no command is so long',
+  'unknown-puback': 'the broker has acknowledged something that was not on its way, or twice; it was ignored',
+};
 
 function hexCode(reasonCode: number): string {
   return `0x${reasonCode.toString(16)}`;

@@ -23,6 +23,8 @@ export interface PubackScannerOptions {
   /** Packet ids 1–maxId belong to the data plane. */
   readonly maxId: number;
   readonly maxIncomingBytes: number;
+  /** Called for each message dropped because of its size. */
+  readonly onOversize?: () => void;
   readonly onPuback: (id: number, reasonCode: number) => void;
   /** Bytes for MQTT.js: a view of the chunk pushed, or a copy. */
   readonly pass: (bytes: Uint8Array) => void;
@@ -102,6 +104,7 @@ export class PubackScanner {
     const have = held.length - at - 1;
     if (type === PUBLISH && length > this.#options.maxIncomingBytes) {
       this.oversize++;
+      this.#options.onOversize?.();
       this.#drop(length - have);
     } else if (type !== PUBACK || length < 2) {
       this.#passHeld(length - have);

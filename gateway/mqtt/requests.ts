@@ -6,6 +6,8 @@
  *   response  {"status":"ok","data":…,"transaction":…}  or  {"status":"error","error":"…","transaction":…}
  * ```
  */
+import type { LimitWatch } from '../limits/limit-watch.ts';
+import { BURST_S, TokenBucket } from '../limits/token-bucket.ts';
 import { LOG_LEVELS, type Log, type LogLevel } from '../log.ts';
 import type { ControlPlane } from './bridge.ts';
 import type { Topics } from './topics.ts';
@@ -25,6 +27,11 @@ export interface RequestsOptions {
   readonly topics: Topics;
   readonly handlers: ReadonlyMap<string, RequestHandler>;
   readonly log: Log;
+  /** Answered a second; an answer may be large. What is beyond is dropped and counted. */
+  readonly requestsPerS: number;
+  readonly watch: LimitWatch;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
 const MAX_PAYLOAD_BYTES = 8 * 1024;
@@ -35,15 +42,24 @@ export class Requests {
   answered = 0;
   /** Retained requests ignored: they would be repeated at every connect. */
   retained = 0;
+  /** Requests dropped because of their rate. */
+  limited = 0;
   readonly #options: RequestsOptions;
+  readonly #rate: TokenBucket;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
+    this.#rate = new TokenBucket(options.requestsPerS * BURST_S, options.requestsPerS, options.now);
   }
 
   request(name: string, payload: Buffer, retain: boolean): void {
     if (retain) {
       this.retained++;
+      return;
+    }
+    if (!this.#rate.take()) {
+      this.limited++;
+      this.#options.watch.bite('requests_per_s', 'MQTT', 'a request was not answered');
       return;
     }
     const data = payload.length <= MAX_PAYLOAD_BYTES ? parseObject(payload.toString('utf8')) : undefined;

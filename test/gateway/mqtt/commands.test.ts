@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { convertText } from '../../../gateway/mqtt/command-value.ts';
-import { Commands } from '../../../gateway/mqtt/commands.ts';
+import { LimitWatch } from '../../../gateway/limits/limit-watch.ts';
+import { createLog, rateLimited } from '../../../gateway/log.ts';
+import { type CommandLimits, Commands } from '../../../gateway/mqtt/commands.ts';
 import { jsonText } from '../../../gateway/mqtt/payload.ts';
 import { Topics } from '../../../gateway/mqtt/topics.ts';
 import type { Value, ValueType } from '../../../protocol/index.ts';
@@ -16,7 +18,13 @@ const device = testDevice([
   channel(6, 'unknown_type', { type: undefined, writable: true }),
 ]);
 
-function setUp() {
+function setUp(limits: Partial<CommandLimits> = {}) {
+  let nowMs = 0;
+  const lines: string[] = [];
+  const log = rateLimited(createLog({ level: 'warn', pretty: false, write: (line) => lines.push(line) }), () => nowMs);
+  const watch = new LimitWatch(log);
+  const unanswered: (() => void)[] = [];
+  let answering = true;
   const sent: Value[] = [];
   const answers: string[] = [];
   const commands = new Commands({
@@ -25,15 +33,22 @@ function setUp() {
     deviceByAlias: (alias) => (alias === device.alias ? device : undefined),
     send: (_device, value, done) => {
       sent.push(value);
-      done('done', '');
+      if (answering) done('done', '');
+      else unanswered.push(() => done('done', ''));
     },
+    limits: { commandsPerS: 1_000, commandsWaiting: 100, ...limits },
+    watch,
+    log,
+    now: () => nowMs,
   });
+  const stopAnswering = (): void => void (answering = false);
+  const pass = (ms: number): void => void (nowMs += ms);
   const set = (text: string, alias: string = device.alias): void => commands.set(alias, Buffer.from(text), false);
   const setChannel = (name: string, text: string): void =>
     commands.setChannel(device.alias, name, Buffer.from(text), false);
   /** The JSON of the answers since the last call, all on the device's result topic. */
   const take = (): string[] => answers.splice(0).map((answer) => answer.replace('b/greenhouse/result ', ''));
-  return { commands, sent, answers, set, setChannel, take };
+  return { commands, sent, answers, set, setChannel, take, watch, lines, unanswered, stopAnswering, pass };
 }
 
 describe('Commands', () => {
@@ -150,4 +165,66 @@ describe('Commands', () => {
       }),
     );
   });
+});
+
+describe('a flood of commands', () => {
+  const busy = (text: string): boolean => text.includes('"status":"busy"');
+
+  it('is taken at the rate of limits.commands_per_s, ten seconds at once; the rest is told to be too much', () => {
+    const { set, sent, take, commands, watch, lines, pass } = setUp({ commandsPerS: 2 });
+    for (let i = 0; i < 1_000; i++) set('{"relay": true}');
+    expect(sent).toHaveLength(20);
+    const answers = take();
+    // The answers to what is too much have the same rate.
+    expect(answers.filter(busy)).toHaveLength(20);
+    expect(answers).toHaveLength(40);
+    expect(commands.stats).toMatchObject({ sent: 20, limited: 980 });
+    expect(watch.counts.commands_per_s).toBe(980);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('limits.commands_per_s');
+    pass(1_000);
+    set('{"relay": true, "setpoint": 1, "counter": 2}');
+    expect(sent).toHaveLength(22);
+    expect(take().filter(busy)).toHaveLength(1);
+  });
+
+  it('counts each value of a message', () => {
+    const { set, sent } = setUp({ commandsPerS: 0.2 });
+    set('{"relay": true, "setpoint": 1, "counter": 2, "label": "x"}');
+    expect(sent).toHaveLength(2);
+  });
+
+  it('waits for devices only so far', () => {
+    const { set, sent, take, commands, watch, stopAnswering, unanswered } = setUp({ commandsWaiting: 3 });
+    stopAnswering();
+    for (let i = 0; i < 5; i++) set(`{"relay": true, "id": ${i}}`);
+    expect(sent).toHaveLength(3);
+    expect(commands.stats).toMatchObject({ waiting: 3, limited: 2 });
+    expect(watch.counts.commands_waiting).toBe(2);
+    expect(take().filter(busy)).toEqual([
+      expect.stringContaining('"id":3,"channel":"relay"'),
+      expect.stringContaining('"id":4,"channel":"relay"'),
+    ]);
+    for (const answer of unanswered) answer();
+    expect(commands.stats.waiting).toBe(0);
+    set('{"relay": true}');
+    expect(sent).toHaveLength(4);
+  });
+});
+
+it('a retained command is ignored, counted and told', () => {
+  const { commands, sent, lines } = setUp();
+  commands.set(device.alias, Buffer.from('{"relay": true}'), true);
+  commands.setChannel(device.alias, 'relay', Buffer.from('ON'), true);
+  expect([sent.length, commands.stats.retained, lines.length]).toEqual([0, 2, 1]);
+  expect(lines[0]).toContain('without retain');
+});
+
+it('deep JSON is refused before it is looked into', () => {
+  const { set, take, sent } = setUp();
+  for (const text of [`{"relay":${'['.repeat(4_000)}`, '{"a":'.repeat(1_500), `{"relay":{"a":1}}`, '['.repeat(8_000)]) {
+    set(text);
+    expect(take()).toEqual([expect.stringContaining('bad_request')]);
+  }
+  expect(sent).toEqual([]);
 });

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Journal } from '../../../gateway/journal/journal.ts';
 import { MemoryJournal } from '../../../gateway/journal/memory-journal.ts';
 import { openJournal } from '../../../gateway/journal/open-journal.ts';
-import { createLog } from '../../../gateway/log.ts';
+import { LimitWatch } from '../../../gateway/limits/limit-watch.ts';
+import { createLog, rateLimited } from '../../../gateway/log.ts';
 import { DeadLetters } from '../../../gateway/mqtt/dead-letters.ts';
 import { createMqttService, type MqttService } from '../../../gateway/mqtt/mqtt-service.ts';
 import { type Mosquitto, startMosquitto } from '../../helpers/broker.ts';
@@ -58,6 +59,8 @@ function startService(url: string, journal: Journal, deadLetters?: DeadLetters):
     devices: () => [],
     deviceByAlias: () => undefined,
     sendCommand: () => undefined,
+    limits: { commandsPerS: 1_000, commandsWaiting: 1_000, requestsPerS: 1_000, logsPerS: 2 },
+    watch: new LimitWatch(rateLimited(createLog({ level: 'silent', pretty: false }), () => performance.now())),
     view: {
       info: () => ({}),
       health: () => ({}),

@@ -2,7 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../gateway/errors.ts';
 import { MemoryJournal } from '../../../gateway/journal/memory-journal.ts';
-import { createLog } from '../../../gateway/log.ts';
+import { LimitWatch } from '../../../gateway/limits/limit-watch.ts';
+import { createLog, rateLimited } from '../../../gateway/log.ts';
 import { teeLog } from '../../../gateway/mqtt/bridge-log.ts';
 import { createMqttService, type MqttService } from '../../../gateway/mqtt/mqtt-service.ts';
 import { type Mosquitto, type MosquittoOptions, startMosquitto } from '../../helpers/broker.ts';
@@ -43,6 +44,8 @@ async function world(options: MosquittoOptions = {}, retained: Record<string, st
     devices: () => [device],
     deviceByAlias: (alias) => (alias === device.alias ? device : undefined),
     sendCommand: (_device, command, done) => done('done', `channel ${command.channel}`),
+    limits: { commandsPerS: 1_000, commandsWaiting: 1_000, requestsPerS: 1_000, logsPerS: 2 },
+    watch: new LimitWatch(rateLimited(createLog({ level: 'silent', pretty: false }), () => performance.now())),
     view: {
       info: () => ({ version: '0.0' }),
       health: () => ({ depth: journal.stats.depth }),

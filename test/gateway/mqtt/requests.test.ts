@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createLog, type LogLevel } from '../../../gateway/log.ts';
+import { LimitWatch } from '../../../gateway/limits/limit-watch.ts';
+import { createLog, type LogLevel, rateLimited } from '../../../gateway/log.ts';
 import { Requests, standardRequests } from '../../../gateway/mqtt/requests.ts';
 import { Topics } from '../../../gateway/mqtt/topics.ts';
 
@@ -21,6 +22,10 @@ function setUp() {
     },
     () => 42,
   );
+  let nowMs = 0;
+  const log = createLog({ level: 'error', pretty: false, write: (line) => lines.push(line) });
+  const watch = new LimitWatch(rateLimited(log, () => nowMs));
+  const pass = (ms: number): void => void (nowMs += ms);
   const requests = new Requests({
     connection: {
       publish: (topic, payload) => {
@@ -30,7 +35,10 @@ function setUp() {
     },
     topics: new Topics('b'),
     handlers,
-    log: createLog({ level: 'error', pretty: false, write: (line) => lines.push(line) }),
+    log,
+    requestsPerS: 2,
+    watch,
+    now: () => nowMs,
   });
   const ask = async (name: string, text: string): Promise<unknown> => {
     const answered = new Promise<void>((resolve) => {
@@ -42,7 +50,7 @@ function setUp() {
     expect(topic).toBe(`b/bridge/response/${name}`);
     return JSON.parse(payload!);
   };
-  return { ask, requests, answers, lines, levels };
+  return { ask, requests, answers, lines, levels, watch, pass };
 }
 
 describe('Requests', () => {
@@ -81,4 +89,20 @@ describe('Requests', () => {
     requests.request('ping', Buffer.of(), true);
     expect([answers, requests.retained]).toEqual([[], 1]);
   });
+});
+
+it('a flood of requests is answered at the rate of limits.requests_per_s, ten seconds at once', async () => {
+  const { ask, requests, answers, watch, pass } = setUp();
+  for (let i = 0; i < 100; i++) requests.request('ping', Buffer.from(''), false);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(answers).toHaveLength(20);
+  expect([requests.answered, requests.limited, watch.counts.requests_per_s]).toEqual([20, 80, 80]);
+  pass(500);
+  expect(await ask('ping', '')).toMatchObject({ status: 'ok' });
+});
+
+it('deep JSON is an error, or an empty answer, and nothing worse', async () => {
+  const { ask } = setUp();
+  expect(await ask('ping', '['.repeat(8_000))).toMatchObject({ status: 'error' });
+  expect(await ask('ping', `{"a":${'['.repeat(4_000)}${']'.repeat(4_000)}}`)).toMatchObject({ status: 'ok' });
 });
