@@ -1,5 +1,6 @@
 /** `bytes2mqtt check`: is the configuration right, and is what it names there? Nothing is started. */
 import type { LoadedConfig } from '../config/load.ts';
+import { speaksOf } from '../config/plain.ts';
 import type { Problem } from '../config/problem.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -39,7 +40,7 @@ function report(
   const { config, file } = loaded;
   const verdict = file === undefined ? 'no bytes2mqtt.yaml here, so the defaults hold' : `${file} is right`;
   printOut(`${paintFor(process.stdout).green('ok')}: ${verdict}`);
-  for (const source of config.sources) printOut(`  source ${source.id}: ${source.service ?? 'link protocol'}`);
+  for (const source of config.sources) printOut(`  source ${source.id}: ${speaksOf(source)}`);
   printOut(`  mqtt   ${config.mqtt.url ?? 'embedded broker'}, topics below ${config.mqtt.base}/`);
   return exit;
 }

@@ -118,7 +118,7 @@ function tell({ id, alias }: NamedDevice, name: string, secrets: string, file: s
     return;
   }
   printOut('The same key belongs into the device. For the simulator:');
-  printOut(`\nDEVICE_SIM_KEY=${key} device-sim run --devices 1 --id ${id} --tcp HOST:PORT\n`);
+  printOut(`\nDEVICE_SIM_KEY=${key} device-sim run --id ${id} --tcp HOST:PORT\n`);
   printOut('For firmware in C:');
   printOut(`\n${cArray(key)}\n`);
   printOut('It is a secret: who has it can be this device. Clear the screen when you have copied it.');
