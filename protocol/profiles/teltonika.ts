@@ -168,7 +168,12 @@ class TeltonikaInstance implements ProfileInstance {
       case 'data':
         return tcpPacket(encodeRecords(values));
       case 'datagram':
-        return udpPacket(Number(values['packet'] ?? 1) & 0xffff, 1, imei(), encodeRecords(values));
+        return udpPacket(
+          Number(values['packet'] ?? 1) & 0xffff,
+          Number(values['avl_packet'] ?? 1) & 0xff,
+          imei(),
+          encodeRecords(values),
+        );
       case 'response':
         return textPacket(RESPONSE_TYPE, String(values['response'] ?? ''));
       default:
