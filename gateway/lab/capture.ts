@@ -40,8 +40,11 @@ export function captureOf(pieces: Iterable<Piece>, borders: Borders): Capture {
     if (piece.bytes.length > room) cut = true;
     if (room === 0) break;
     if (piece.bytes.length === 0) continue;
-    kept.push(piece.bytes.length > room ? { ...piece, bytes: piece.bytes.subarray(0, room) } : piece);
-    size += Math.min(room, piece.bytes.length);
+    const { buffer, byteOffset, length } = piece.bytes;
+    const taken = Math.min(room, length);
+    // A plain view: a Buffer's methods are not all those of a Uint8Array.
+    kept.push({ ...piece, bytes: new Uint8Array(buffer, byteOffset, taken) });
+    size += taken;
   }
   return { pieces: kept, borders: kept.length > 1 ? borders : 'none', size, cut };
 }
@@ -56,6 +59,20 @@ export function joined(capture: Capture): Capture {
     at += piece.bytes.length;
   }
   return { ...capture, pieces: [{ bytes, atMs: undefined }], borders: 'none' };
+}
+
+/** The beginning of a capture, so many bytes of it. */
+export function beginning(capture: Capture, bytes: number): Capture {
+  if (capture.size <= bytes) return capture;
+  const pieces: Piece[] = [];
+  let size = 0;
+  for (const piece of capture.pieces) {
+    if (size >= bytes) break;
+    const taken = Math.min(bytes - size, piece.bytes.length);
+    pieces.push({ ...piece, bytes: piece.bytes.subarray(0, taken) });
+    size += taken;
+  }
+  return { ...capture, pieces, size };
 }
 
 /** Chunks as they came from a live port, put together where less than `gapMs` lay between them. */

@@ -100,6 +100,9 @@ function weigh(
   }
   const counted = counterStep(steps, 2 ** (8 * size), type);
   if (counted !== undefined) {
+    // A counter has a high byte only where that is 0 or moves along.
+    const rests = size === 2 && values.every((value) => value >> 8 === first >> 8) && first > 0xff;
+    if (rests) return { column: column('noise', ''), worth: Number.NEGATIVE_INFINITY };
     return { column: column('counter', `+${counted} a frame`), worth: 8 * size * steps.length - cost - 2 };
   }
   const saved = type === 'f32' ? savedByFloat(values) : savedByInteger(values, steps, size, type);

@@ -82,7 +82,7 @@ export function judged(framing: Framing, capture: Capture, good?: (frame: Uint8A
  */
 function structureBits({ sync, length, escape }: Framing, cut: Frames, capture: Capture): number {
   const n = cut.frames.length;
-  if (escape !== undefined) return Math.min(n, 12) * 4 - 6;
+  if (escape !== undefined) return Math.min(n, 20) * Math.min(12, 2 + 6 * commonPrefix(cut.frames)) + 4;
   const confirmed = Math.min(cut.confirmed, 20) * (sync === undefined ? 0 : surprise(sync, n, capture));
   switch (length.kind) {
     case 'piece':
@@ -98,6 +98,15 @@ function structureBits({ sync, length, escape }: Framing, cut: Frames, capture: 
       return confirmed + Math.min(lengths - 1, 6) * 3 - 14 + borderBits(cut, capture);
     }
   }
+}
+
+/** Bytes that all frames begin with: between flags that stand in data by chance there are none. */
+function commonPrefix(frames: readonly Uint8Array[]): number {
+  const [first] = frames;
+  if (first === undefined || frames.length < 2) return 0;
+  let length = 0;
+  while (length < 2 && frames.every((frame) => frame.length > length && frame[length] === first[length])) length += 1;
+  return length;
 }
 
 /**

@@ -7,7 +7,7 @@
  * ```
  */
 import type { Capture } from './capture.ts';
-import { joined } from './capture.ts';
+import { beginning, joined } from './capture.ts';
 import { type ChecksumFit, constantTail, distinct, fitHolds, searchChecksums } from './checksum-search.ts';
 import { type Column, columnsOf } from './columns.ts';
 import { type CutCapture, judged, searchFramings } from './framing-search.ts';
@@ -48,6 +48,8 @@ export interface Layout {
 
 /** So many bits a checksum must bring to be believed: chance does it once in 60 captures. */
 const ENOUGH_BITS = 6;
+/** The structure is looked for in so many bytes; frames are then cut out of all. */
+const SEARCH_BYTES = 64 * 1024;
 /** Longer syncs are rarer in devices than constant bytes behind them. */
 const SYNC_BYTES = 2;
 const MAX_PROPOSALS = 5;
@@ -59,8 +61,8 @@ export function propose(capture: Capture): Proposal[] {
   if (capture.size === 0) return [];
   const text = textProposal(joined(capture));
   if (text !== undefined) return [text];
-  const proposals = searchFramings(capture)
-    .map(refined)
+  const proposals = searchFramings(beginning(capture, SEARCH_BYTES))
+    .map((guess) => refined(guess, guess.capture.borders === 'none' ? joined(capture) : capture))
     .toSorted((a, b) => worth(b) - worth(a));
   const seen = new Set<string>();
   return proposals
@@ -81,14 +83,11 @@ function worth({ share, bits, frames }: Proposal): number {
 }
 
 /** The checksum of these frames, the capture cut again with it, and what the frames hold. */
-function refined(guess: CutCapture): Proposal {
+function refined(guess: CutCapture, capture: Capture): Proposal {
   const fits = searchChecksums(guess.cut.frames);
-  const believed = fits.filter(({ bits }) => bits >= ENOUGH_BITS);
-  const checksum = believed[0] ?? (distinct(guess.cut.frames).length === 1 ? fits[0] : undefined);
-  const checked =
-    believed[0] === undefined
-      ? guess
-      : judged(guess.framing, guess.capture, (frame) => fitHolds(believed[0] as ChecksumFit, frame));
+  const sure = fits.find(({ bits }) => bits >= ENOUGH_BITS);
+  const checksum = sure ?? (distinct(guess.cut.frames).length === 1 ? fits[0] : undefined);
+  const checked = judged(guess.framing, capture, sure === undefined ? undefined : (frame) => fitHolds(sure, frame));
   const { frames } = checked.cut;
   const tail = tailOf(frames, checksum);
   const checkBytes = checksum === undefined ? 0 : -checksum.at - tail.length;
@@ -96,7 +95,11 @@ function refined(guess: CutCapture): Proposal {
   const length = settledLength(guess, frames, tail, hints[0]);
   const field = length.kind === 'field' ? length.field : undefined;
   const sync = settledSync(guess.framing, frames, field ?? hints[0], checkBytes + tail.length);
-  const framing: Framing = settled(guess, { escape: guess.framing.escape, sync, length }, frames.length);
+  const framing: Framing = settled(
+    { ...guess, capture },
+    { escape: guess.framing.escape, sync, length },
+    frames.length,
+  );
   const grouping = groupFrames(
     frames,
     sync === undefined ? 0 : sync.at + sync.bytes.length,
@@ -111,7 +114,7 @@ function refined(guess: CutCapture): Proposal {
     frames,
     different: distinct(frames).length,
     share: checked.share,
-    bits: guess.bits + (believed[0]?.bits ?? 0),
+    bits: guess.bits + (sure?.bits ?? 0),
     grouping,
     layouts: layoutsOf(grouping, framing, checksum, tail.length),
     text: undefined,
