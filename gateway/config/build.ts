@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { formatAddress, overlaps, parseAddress } from './address.ts';
 import type { Address } from './address.ts';
 import { buildDevices } from './build-devices.ts';
+import { ProfileBuilder } from './build-profiles.ts';
 import type { Environment } from './env.ts';
 import type { Path } from './keys.ts';
 import type { Finding } from './problem.ts';
@@ -178,13 +179,10 @@ const TLS_FILES = [
 /** Device files have absolute paths, serial ports of Windows are COM1 and so on. */
 const SERIAL_PATH = /^(\/|COM\d+$|\\\\\.\\)/i;
 
-function buildSources(
-  { sources, limits }: FileConfig,
-  folder: string,
-  problems: Finding[],
-  warnings: Finding[],
-): SourceConfig[] {
-  const built = sources.map((source) => buildSource(source, limits, folder));
+function buildSources(file: FileConfig, folder: string, problems: Finding[], warnings: Finding[]): SourceConfig[] {
+  const { sources, limits } = file;
+  const profiles = new ProfileBuilder(file, folder, problems, warnings);
+  const built = sources.map((source, index) => buildSource(source, index, limits, folder, profiles));
   for (const [index, source] of built.entries()) {
     if (source.kind === 'tcp' && source.tls !== undefined) {
       for (const [key, file] of TLS_FILES) {
@@ -220,26 +218,33 @@ type Unnamed = {
   [K in SourceConfig['kind']]: Omit<Extract<SourceConfig, { kind: K }>, 'id' | 'plain'>;
 }[SourceConfig['kind']];
 
-function buildSource(source: FileSource, limits: FileConfig['limits'], folder: string): Unnamed {
+function buildSource(
+  source: FileSource,
+  index: number,
+  limits: FileConfig['limits'],
+  folder: string,
+  profiles: ProfileBuilder,
+): Unnamed {
   const { service } = source;
+  const profile = profiles.build(source, index);
   if ('tcp' in source) {
     const tls = source.tls === undefined ? undefined : buildTls(source.tls, limits, folder);
-    return { kind: 'tcp', service, ...addressOf(source.tcp), backlog: source.backlog, tls };
+    return { kind: 'tcp', service, profile, ...addressOf(source.tcp), backlog: source.backlog, tls };
   }
-  if ('udp' in source) return { kind: 'udp', service, ...addressOf(source.udp), receiveBuffer: source.receive_buffer };
+  if ('udp' in source) {
+    return { kind: 'udp', service, profile, ...addressOf(source.udp), receiveBuffer: source.receive_buffer };
+  }
   if ('unix' in source) {
     const mode = source.mode === undefined ? undefined : Number.parseInt(source.mode, 8);
-    return { kind: 'unix', service, path: resolve(folder, source.unix), mode };
+    return { kind: 'unix', service, profile, path: resolve(folder, source.unix), mode };
   }
-  if ('connect' in source) return { kind: 'connect', service, ...addressOf(source.connect) };
+  if ('connect' in source) return { kind: 'connect', service, profile, ...addressOf(source.connect) };
   return {
     kind: 'serial',
     service,
+    profile,
     path: source.serial,
-    baud: source.baud,
-    dataBits: source.data_bits,
-    parity: source.parity,
-    stopBits: source.stop_bits,
+    ...profiles.lineSettings(source, profile, index),
     rtscts: source.rtscts,
     silenceMs: source.silence_s === undefined ? undefined : milliseconds(source.silence_s),
   };

@@ -45,7 +45,12 @@ export function variableName(key: Key): string {
   return PREFIX + parts.join('_');
 }
 
-const PATTERNS = KEYS.map((key) => {
+/** Whether the environment can set it: what stands in a list or map within a list cannot be. */
+export function hasVariable(key: Key): boolean {
+  return key.path.filter((part) => part === '*').length < 2;
+}
+
+const PATTERNS = KEYS.filter(hasVariable).map((key) => {
   const source = variableName(key).replace('<N>', '(\\d{1,3})').replace('<ID>', '([0-9A-Fa-f]{16})');
   return { key, pattern: new RegExp(`^${source}$`) };
 });

@@ -8,7 +8,8 @@ export type Path = readonly (string | number)[];
 export interface Key {
   /** `*` stands for an index or a device id. */
   readonly path: readonly string[];
-  readonly type: 'string' | 'integer' | 'number' | 'boolean';
+  /** `any`: whatever else says what is right there. */
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'any';
   readonly description: string;
   readonly default: unknown;
   /** When only these are right. */
@@ -36,7 +37,7 @@ interface Node {
   maximum?: number;
   writeOnly?: boolean;
   properties?: Record<string, Node>;
-  items?: { anyOf: Node[] };
+  items?: Node & { anyOf?: Node[] };
   additionalProperties?: Node | false;
 }
 
@@ -57,9 +58,12 @@ function collectKeys(): Key[] {
     if (node.properties !== undefined) {
       for (const [name, child] of Object.entries(node.properties)) visit(child, [...path, name], kind);
     } else if (node.items !== undefined) {
-      node.items.anyOf.forEach((item, index) => visit(item, [...path, '*'], SOURCE_KINDS[index]));
+      const { anyOf } = node.items;
+      if (anyOf === undefined) visit(node.items, [...path, '*'], kind);
+      else anyOf.forEach((item, index) => visit(item, [...path, '*'], SOURCE_KINDS[index]));
     } else if (typeof node.additionalProperties === 'object') {
-      visit(node.additionalProperties, [...path, '*'], kind);
+      const { description = '' } = node;
+      visit({ description, ...node.additionalProperties }, [...path, '*'], kind);
     } else {
       const name = path.join('.');
       const known = keys.get(name)?.kinds ?? [];
@@ -74,7 +78,7 @@ function collectKeys(): Key[] {
 function toKey(node: Node, path: readonly string[], kinds: readonly SourceKind[]): Key {
   return {
     path,
-    type: node.type as Key['type'],
+    type: (node.type ?? 'any') as Key['type'],
     description: node.description ?? '',
     default: node.default,
     values: node.enum,
@@ -108,6 +112,7 @@ export function describeType(key: Key): string {
   if (key.values !== undefined) return `one of ${key.values.join(', ')}`;
   if (key.type === 'string') return 'text';
   if (key.type === 'boolean') return 'true or false';
+  if (key.type === 'any') return 'a number, text, or what belongs there';
   const noun = key.type === 'integer' ? 'a whole number' : 'a number';
   return key.minimum === undefined || key.maximum === undefined
     ? noun

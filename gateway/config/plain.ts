@@ -40,7 +40,7 @@ export function isLoopback(host: string): boolean {
  * shut out for want of a key.
  */
 export function plainFindings(file: FileConfig, config: Config): Finding[] {
-  const speaking = config.sources.filter(({ service }) => service === undefined);
+  const speaking = config.sources.filter(({ service, profile }) => service === undefined && profile === undefined);
   const outside = speaking.filter(reachableFromOutside);
   const isLetIn = [...config.devices.values()].some(({ key, plain }) => key !== undefined || plain);
   const findings: Finding[] = [];
@@ -53,6 +53,11 @@ export function plainFindings(file: FileConfig, config: Config): Finding[] {
     const path = ['sources', index, 'plain'];
     if (source.service !== undefined) {
       if (plain !== undefined) tell('CONFIG_CONFLICT', path, 'has no effect on a service, which anybody may use');
+    } else if (source.profile !== undefined) {
+      if (plain !== undefined) tell('CONFIG_CONFLICT', path, 'has no effect with a profile: such devices have no keys');
+      if (!reachableFromOutside(source)) continue;
+      const message = `whoever reaches ${source.id} may be a device there: such devices have no keys`;
+      tell('PLAIN_ALLOWED', ['sources', index, source.kind], message);
     } else if (!outside.includes(source)) continue;
     else if (source.plain) {
       const message = `whoever reaches ${source.id} may be any device that has no key, and read and change what those say`;

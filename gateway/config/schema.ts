@@ -15,6 +15,7 @@ import { JOURNAL_DEFAULTS } from '../journal/journal-defaults.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import { SERVICES, type ServiceName } from '../sessions/services/service-names.ts';
+import type { ProfileUse } from '../profiles/profile-use.ts';
 import { parseAddress } from './address.ts';
 
 export const SOURCE_KINDS = ['tcp', 'udp', 'unix', 'serial', 'connect'] as const;
@@ -63,8 +64,10 @@ export interface MqttConfig {
 interface SourceBase {
   /** Its name in logs, counters and events: the `name`, or kind and address, e.g. `tcp:0.0.0.0:2883`. Unique. */
   readonly id: string;
-  /** What to speak on it; undefined: the link protocol. */
+  /** What to speak on it; with neither service nor profile: the link protocol. */
   readonly service: ServiceName | undefined;
+  /** The devices on it that speak a protocol of their own. */
+  readonly profile: ProfileUse | undefined;
   /** Whether devices without a key may speak the link protocol on it. */
   readonly plain: boolean;
 }
@@ -233,6 +236,38 @@ const listenAddress = address(
   'HOST:PORT to listen on, e.g. 0.0.0.0:2883. Host 0.0.0.0 is every IPv4 address of this machine, "[::]:2883" (in quotes) IPv6 too; port 0 is any free port.',
 );
 
+const aliasText = z.string().regex(ALIAS, 'must be 1 to 32 of a-z, 0-9 and _');
+
+/** What is said of one device with a profile: on the source, or on an entry of its `devices`. */
+const profileKeys = {
+  profile: text()
+    .optional()
+    .describe(
+      'What the device here speaks: the name of a shipped profile (`bytes2mqtt profiles` lists them), or the path of a profile of your own, e.g. ./my_meter.yaml.',
+    ),
+  device: aliasText
+    .optional()
+    .describe(
+      'Name of this device in topics; where its frames say who it is (trackers), that follows behind an underscore. Default: the name of the profile.',
+    ),
+  parameters: z
+    .record(z.string(), z.union([z.number(), z.string(), z.boolean()]))
+    .optional()
+    .describe('Parameters of the profile, such as the address on a bus; `bytes2mqtt profiles NAME` lists them.'),
+  registers: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('With the profiles modbus_rtu and modbus_tcp: the registers to read, by the name of their channel.'),
+  every_s: seconds(86_400)
+    .optional()
+    .describe(
+      'How often the device is asked; of one that is not asked, how often its readings are passed on. Default: as the profile says.',
+    ),
+  timeout_s: seconds(604_800)
+    .optional()
+    .describe('Silence after which the device counts as unavailable. Default: as the profile says.'),
+} as const;
+
 const sourceCommon = {
   name: z
     .string()
@@ -249,6 +284,18 @@ const sourceCommon = {
     .describe(
       'Whether devices without a key are let in here, unauthenticated and unencrypted. Default: true where only this machine (a loopback address, a Unix socket), a serial line or the peer of `connect` gets in, else false. A device that has a key always needs it.',
     ),
+  ...profileKeys,
+  devices: z
+    .array(z.strictObject(profileKeys))
+    .min(1)
+    .max(247)
+    .optional()
+    .describe('Several devices on one line (RS-485), instead of `profile`: they are asked in turn.'),
+  names: z
+    .record(z.string().min(1).max(64), aliasText)
+    .optional()
+    .describe('Names in topics of devices whose frames say who they are, by what they say, e.g. an IMEI in quotes.'),
+  only_named: z.boolean().optional().describe('Take nothing from devices that are not in `names`.'),
 };
 
 const tls = z
@@ -283,6 +330,10 @@ const udpSource = z
       .describe(
         'Receive buffer in bytes. Linux caps it silently at net.core.rmem_max; its default holds about 256 small datagrams.',
       ),
+    peer: address(
+      'not 0',
+      'IP:PORT of a device with a profile that has to be asked; only its datagrams are taken.',
+    ).optional(),
     ...sourceCommon,
   })
   .describe('A UDP socket, for unicast and broadcast.');
@@ -304,10 +355,18 @@ const serialSource = z
     serial: text().describe(
       'Serial device, e.g. /dev/ttyUSB0, or better a name under /dev/serial/by-id, which stays when other devices are plugged in. `bytes2mqtt ports` lists them.',
     ),
-    baud: z.int().min(50).max(4_000_000).default(115_200).describe('Bits a second.'),
-    data_bits: z.literal([5, 6, 7, 8]).default(8).describe('Data bits of a character.'),
-    parity: z.enum(PARITIES).default('none').describe('Parity bit.'),
-    stop_bits: z.literal([1, 2]).default(1).describe('Stop bits of a character.'),
+    baud: z
+      .int()
+      .min(50)
+      .max(4_000_000)
+      .optional()
+      .describe('Bits a second. Default: as the profile says, else 115200.'),
+    data_bits: z
+      .literal([5, 6, 7, 8])
+      .optional()
+      .describe('Data bits of a character. Default: as the profile says, else 8.'),
+    parity: z.enum(PARITIES).optional().describe('Parity bit. Default: as the profile says, else none.'),
+    stop_bits: z.literal([1, 2]).optional().describe('Stop bits of a character. Default: as the profile says, else 1.'),
     rtscts: z.boolean().default(false).describe('Hardware flow control over RTS and CTS.'),
     silence_s: seconds(86_400)
       .optional()

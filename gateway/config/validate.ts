@@ -12,8 +12,6 @@ type Issue = z.core.$ZodIssue;
 /** Keys that the documentation of the project speaks of and a later version brings; `*` as in `Key.path`. */
 const NOT_YET: Readonly<Record<string, string>> = {
   http: 'the HTTP server (dashboard, metrics, API)',
-  'sources.*.profile': 'device profiles',
-  'sources.*.device': 'device profiles',
 };
 
 export type Validation = { ok: true; config: FileConfig } | { ok: false; findings: Finding[] };

@@ -6,7 +6,7 @@ export interface DeviceChannel {
   readonly number: number;
   /** `[a-z0-9_]{1,32}`, unique within the device; the JSON key and the last part of the set topic. */
   readonly alias: string;
-  /** As declared by the device; shown only as a JSON value. */
+  /** As declared by the device, or the title of its profile; shown only as a JSON value. */
   readonly name: string;
   /** As declared, or undefined when the device has declared no schema. */
   readonly type: ValueType | undefined;
@@ -17,16 +17,28 @@ export interface DeviceChannel {
   readonly writable: boolean;
   readonly totalIncreasing: boolean;
   readonly diagnostic: boolean;
+  /** What only a profile knows. */
+  /** False: it never has a value and only takes commands. */
+  readonly readable?: boolean;
+  /** How it is set. */
+  readonly control?: 'bool' | 'number' | 'option' | 'text' | 'button';
+  /** Of numbers, in shown units. */
+  readonly step?: number;
+  readonly range?: readonly [number, number];
+  /** Decimals worth showing. */
+  readonly precision?: number;
+  /** All texts that it can have. */
+  readonly options?: readonly string[];
 }
 
 export type Transport = 'tcp' | 'udp' | 'unix' | 'serial';
 
 export interface Device {
-  /** 16 lowercase hex digits of the u64 device id. */
+  /** 16 lowercase hex digits: the u64 device id of the link protocol, or for others a hash of their name. */
   readonly id: string;
   /** `[a-z0-9_]{1,32}`, unique; the device's level in every topic. From the configuration, else the id. */
   readonly alias: string;
-  /** What it has declared, or undefined. */
+  /** What it has declared, or its profile says; undefined: nothing. */
   readonly schema: Schema | undefined;
   /** By channel number. Without a schema, a channel appears when its first value comes (`ch<number>`). */
   readonly channels: ReadonlyMap<number, DeviceChannel>;

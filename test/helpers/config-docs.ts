@@ -1,5 +1,5 @@
 /** Generated parts of docs/, from the schema of the configuration and the catalogue of errors. */
-import { variableName } from '../../gateway/config/env.ts';
+import { hasVariable, variableName } from '../../gateway/config/env.ts';
 import { describeType, KEYS, SECTIONS } from '../../gateway/config/keys.ts';
 import type { Key } from '../../gateway/config/keys.ts';
 import { SOURCE_KINDS } from '../../gateway/config/schema.ts';
@@ -24,7 +24,7 @@ function table(keys: readonly Key[]): string {
   const rows = keys.map((key) => {
     const name = key.path.slice(1).join('.').replace('*.', '');
     const value = key.default === undefined ? '' : `\`${JSON.stringify(key.default).replaceAll('"', '')}\``;
-    return `| \`${name}\` | ${describeType(key)} | ${value} | ${escape(key.description)} | \`${variableName(key)}\` |`;
+    return `| \`${name}\` | ${describeType(key)} | ${value} | ${escape(key.description)} | ${hasVariable(key) ? `\`${variableName(key)}\`` : ''} |`;
   });
   return ['| key | value | default | | environment |', '|---|---|---|---|---|', ...rows, ''].join('\n');
 }

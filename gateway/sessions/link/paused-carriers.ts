@@ -5,22 +5,26 @@
  * and again, and the others would starve: so some go on at a turn, and who has waited the longest goes first.
  */
 import type { Journal } from '../../journal/journal.ts';
-import type { Carrier } from './carrier.ts';
 
 const MAX_RESUMED_PER_TURN = 64;
 
+/** A carrier of link sessions, or a line of devices with a profile. */
+export interface Pausable {
+  pause(paused: boolean): void;
+}
+
 export class PausedCarriers {
   readonly #journal: Journal;
-  readonly #paused = new Set<Carrier>();
+  readonly #paused = new Set<Pausable>();
   /** Those whose turn it is now. */
-  readonly #resumed = new Set<Carrier>();
+  readonly #resumed = new Set<Pausable>();
 
   constructor(journal: Journal) {
     this.#journal = journal;
   }
 
   /** Whether the carrier has to stop reading now; it is told by `pause(false)` when it may go on. */
-  mustWait(carrier: Carrier): boolean {
+  mustWait(carrier: Pausable): boolean {
     const { full } = this.#journal;
     if (!full && this.#paused.size === 0) return false;
     // Who waits already comes first, and keeps its place until it is served.
@@ -45,7 +49,7 @@ export class PausedCarriers {
   }
 
   /** A carrier that is gone waits for nothing any more. */
-  forget(carrier: Carrier): void {
+  forget(carrier: Pausable): void {
     this.#paused.delete(carrier);
     this.#resumed.delete(carrier);
   }
