@@ -4,7 +4,7 @@
 import type { FrameDecoder, Item } from '../framing/frame-decoder.ts';
 import type { ChannelClass, Quality, RawValue, Value, ValueType } from '../link/value.ts';
 import type {
-  DecodedFrame,
+  DecodedProfileFrame,
   DecodeErrorCode,
   ExplainedPart,
   OutgoingRequest,
@@ -84,12 +84,12 @@ export function decoded(
   samples: readonly Sample[],
   replies: readonly Reply[] = [],
   newChannels: readonly ProfileChannel[] = [],
-): DecodedFrame {
+): DecodedProfileFrame {
   return { ok: true, message, device, samples, replies, newChannels };
 }
 
 /** A frame that gave none. */
-export function refused(code: DecodeErrorCode, at: number, detail: string): DecodedFrame {
+export function refused(code: DecodeErrorCode, at: number, detail: string): DecodedProfileFrame {
   return { ok: false, code, at, detail };
 }
 

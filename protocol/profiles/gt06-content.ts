@@ -85,6 +85,9 @@ export const CHANNELS: readonly ProfileChannel[] = [
   RESPONSE,
 ];
 
+/** The first moment that a packet can say: 2000-01-01. */
+const EPOCH = 946_684_800_000;
+
 /** What `writeContent` puts in a packet, by its message. */
 export const ENCODED: Readonly<Record<'position' | 'alarm' | 'heartbeat' | 'information', readonly ProfileChannel[]>> =
   {
@@ -334,7 +337,7 @@ export function writeContent(
     w.u16(rawOf(EXTERNAL_VOLTAGE, values));
     return w.finish();
   }
-  const date = new Date(Math.trunc(Number(values['time_ms'] ?? 0)));
+  const date = new Date(Math.trunc(Number(values['time_ms'] ?? EPOCH)));
   const year = date.getUTCFullYear() - 2000;
   for (const part of [
     year,

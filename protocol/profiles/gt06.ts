@@ -16,7 +16,7 @@ import type { Sample } from '../link/readings.ts';
 import type {
   Answer,
   CommandResult,
-  DecodedFrame,
+  DecodedProfileFrame,
   FailedChecksum,
   FieldValues,
   FrameExplanation,
@@ -117,11 +117,11 @@ class Gt06Instance implements ProfileInstance {
     return failedCrc(bytes);
   }
 
-  decode(frame: Uint8Array): DecodedFrame {
+  decode(frame: Uint8Array): DecodedProfileFrame {
     return this.read(frame, undefined);
   }
 
-  private read(frame: Uint8Array, notes: Annotations | undefined): DecodedFrame {
+  private read(frame: Uint8Array, notes: Annotations | undefined): DecodedProfileFrame {
     const at = protocolAt(frame);
     if (frame.length < at + 1 + FOOT) return refused('short-frame', frame.length, 'the packet ends before its foot');
     if (failedCrc(frame) !== undefined) return refused('bad-checksum', frame.length - 4, 'the CRC is not right');
@@ -139,7 +139,7 @@ class Gt06Instance implements ProfileInstance {
     return decoded(message, this.imei, [sample], replies);
   }
 
-  private login(frame: Uint8Array, from: number, to: number, notes: Annotations | undefined): DecodedFrame {
+  private login(frame: Uint8Array, from: number, to: number, notes: Annotations | undefined): DecodedProfileFrame {
     const imei = hexText(frame, from, Math.min(from + 8, to));
     notes?.add(8, 'imei', imei);
     if (!/^\d{16}$/.test(imei)) return refused('bad-content', from, 'the IMEI is not made of decimal digits');
@@ -153,7 +153,7 @@ class Gt06Instance implements ProfileInstance {
     from: number,
     to: number,
     notes: Annotations | undefined,
-  ): DecodedFrame {
+  ): DecodedProfileFrame {
     // 15: length u8 | server's mark u32 | text | language u16; 21: server's mark u32 | encoding u8 | text
     const start = from + 5;
     const end = protocol === TEXT ? Math.min(from + 1 + frame[from]!, to) : to;

@@ -15,7 +15,7 @@ import type { Sample } from '../link/readings.ts';
 import type {
   Answer,
   CommandResult,
-  DecodedFrame,
+  DecodedProfileFrame,
   FailedChecksum,
   FieldValues,
   FrameExplanation,
@@ -113,7 +113,7 @@ class TeltonikaInstance implements ProfileInstance {
     return failedCrc(bytes);
   }
 
-  decode(frame: Uint8Array): DecodedFrame {
+  decode(frame: Uint8Array): DecodedProfileFrame {
     if (packetKind(frame) === 'login') {
       const imei = readImei(frame, 2);
       if (imei === undefined) return refused('bad-content', 2, 'the IMEI is not 15 digits');
@@ -133,7 +133,7 @@ class TeltonikaInstance implements ProfileInstance {
     return decoded(udp ? 'datagram' : 'data', this.imei, samples, [{ bytes, afterDurable: true }], newChannels);
   }
 
-  private decodeText(frame: Uint8Array, from: number, to: number): DecodedFrame {
+  private decodeText(frame: Uint8Array, from: number, to: number): DecodedProfileFrame {
     const text = textOf(frame, from, to);
     if (text === undefined) return refused('bad-content', from, 'the text does not fill its packet');
     const response = frame[from + 2] === RESPONSE_TYPE;

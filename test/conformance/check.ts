@@ -44,17 +44,16 @@ export interface DeviceResult {
 /** Judges every vector of a device. */
 export function checkDevice(recorded: RecordedDevice): DeviceResult {
   const rule: DeviceRule | undefined = RULES[recorded.file];
-  const count = (): Count => ({ ok: 0, of: 0 });
   const result: DeviceResult = {
     device: recorded.device,
     file: recorded.file,
     profile: rule?.profile,
     vectors: recorded.vectors.length,
-    framed: count(),
-    checked: count(),
-    values: count(),
-    requests: count(),
-    invalid: count(),
+    framed: { ok: 0, of: 0 },
+    checked: { ok: 0, of: 0 },
+    values: { ok: 0, of: 0 },
+    requests: { ok: 0, of: 0 },
+    invalid: { ok: 0, of: 0 },
     wrong: [],
     remarks: [],
   };
