@@ -16,6 +16,7 @@ import { Announcer } from './announcer.ts';
 import { speaksOf } from './config/plain.ts';
 import type { Config, SourceConfig } from './config/schema.ts';
 import type { Transport } from './devices/device.ts';
+import { profileDeviceId } from './devices/profile-device-id.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { openJournalOf } from './journal-of.ts';
 import { DatagramAnswers } from './limits/datagram-answers.ts';
@@ -32,6 +33,7 @@ import { createLinkCounters, type LinkContext } from './sessions/link/link-conte
 import { LinkDatagrams } from './sessions/link/link-datagrams.ts';
 import { LinkStream } from './sessions/link/link-stream.ts';
 import { LinkTable } from './sessions/link/link-table.ts';
+import { ProfileTable } from './sessions/profile/profile-table.ts';
 import { serveDatagrams, serveStream } from './sessions/services/services.ts';
 import type { Source } from './sources/source.ts';
 import { sourceOf, whereIs } from './sources/source-of.ts';
@@ -127,7 +129,10 @@ export async function startGateway(
     limits: config.limits,
     watch,
     deviceByAlias: (alias) => registry.byAlias(alias),
-    sendCommand: (device, value, done) => links.command(device.id, value, COMMAND_TTL_S, done),
+    sendCommand: (device, value, done) => {
+      if (profiles.has(device)) profiles.command(device, value, COMMAND_TTL_S, done);
+      else links.command(device.id, value, COMMAND_TTL_S, done);
+    },
     view: {
       info: () => view.info(parts),
       health: () => view.health(parts),
@@ -161,6 +166,20 @@ export async function startGateway(
     listener: announcer,
     log: limited,
   });
+  const profiles = new ProfileTable(
+    {
+      registry,
+      journal,
+      timers: loop.timers,
+      now: () => loop.now(),
+      wallNow: () => wall.at(loop.now()),
+      limits: config.limits,
+      watch,
+      listener: announcer,
+      log: limited,
+    },
+    config.sources,
+  );
   const acceptor = new Acceptor(loop, config.limits, log, limited, watch);
   const guards = { watch, answers: new DatagramAnswers(config.limits.answersPerS, () => loop.now(), watch) };
   const sourceContext = {
@@ -178,6 +197,7 @@ export async function startGateway(
     watch,
     registry,
     links,
+    profiles,
     counters,
     journal,
     durability: config.journal.durability,
@@ -189,20 +209,24 @@ export async function startGateway(
 
   journal.onDurable = () => {
     links.onDurable();
+    profiles.onDurable();
     // A journal that syncs in the background is done between two turns; the ACKs go out at the end of one.
     loop.wakeup();
   };
   journal.onRoom = () => {
     links.onRoom();
+    profiles.onRoom();
     loop.wakeup();
   };
   registry.onRemoved = (device) => {
     links.forget(device);
+    profiles.forget(device);
     mqtt.bridge.deviceRemoved(device);
   };
   // The end of a turn: all that it brought becomes durable together, then the ACKs, then the broker.
   loop.atEndOfTurn(() => journal.commit());
   loop.atEndOfTurn(() => links.sendAcks());
+  loop.atEndOfTurn(() => profiles.onRoom());
   loop.atEndOfTurn(() => mqtt.publisher.pump());
 
   const sources = config.sources.map((sourceConfig) => {
@@ -213,7 +237,7 @@ export async function startGateway(
     acceptor.add(source, {
       where,
       speaks,
-      createSession: sessionFactory(sourceConfig, links, config, counters, guards),
+      createSession: sessionFactory(sourceConfig, links, profiles, config, counters, guards),
     });
     return source;
   });
@@ -232,6 +256,7 @@ export async function startGateway(
     for (const timer of timers) clearInterval(timer);
     // First the goodbyes, while there is something to say them on.
     links.close();
+    profiles.close();
     await acceptor.close();
     loop.wakeup();
     const giveUpAt = performance.now() + DRAIN_MS;
@@ -265,14 +290,16 @@ export async function startGateway(
   };
 }
 
-/** What runs on the channels of a source: the link protocol, or the bring-up service that is configured. */
+/** What runs on the channels of a source: the link protocol, or what is configured, a profile or a bring-up service. */
 function sessionFactory(
   source: SourceConfig,
   links: LinkTable,
+  profiles: ProfileTable,
   config: Config,
   counters: LinkContext['counters'],
   guards: { readonly watch: LimitWatch; readonly answers: DatagramAnswers },
 ): SessionFactory {
+  if (source.profile !== undefined) return (channel, host) => profiles.createSession(source, channel, host);
   const { service, plain } = source;
   const transport: Transport = source.kind === 'connect' ? 'tcp' : source.kind;
   return (channel, host) => {
@@ -288,7 +315,14 @@ function sessionFactory(
 }
 
 function aliasesOf(config: Config): Map<string, string> {
-  return new Map(Array.from(config.devices, ([id, { alias }]) => [id, alias ?? id]));
+  const aliases = new Map(Array.from(config.devices, ([id, { alias }]) => [id, alias ?? id]));
+  for (const { profile } of config.sources) {
+    const known = profile?.devices.filter((device) => device.profile.about.identified !== true) ?? [];
+    for (const alias of [...known.map((device) => device.alias), ...(profile?.names.values() ?? [])]) {
+      aliases.set(profileDeviceId(alias), alias);
+    }
+  }
+  return aliases;
 }
 
 function tellOfEmbeddedBroker(log: Log, port: number): void {

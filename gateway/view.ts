@@ -10,6 +10,7 @@ import type { DeadLetters } from './mqtt/dead-letters.ts';
 import type { MqttService } from './mqtt/mqtt-service.ts';
 import type { LinkContext, LinkCounters } from './sessions/link/link-context.ts';
 import type { LinkTable } from './sessions/link/link-table.ts';
+import type { ProfileTable } from './sessions/profile/profile-table.ts';
 import type { WallClock } from './wall-clock.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -23,6 +24,7 @@ export interface ViewedParts {
   readonly watch: LimitWatch;
   readonly registry: DeviceRegistry;
   readonly links: LinkTable;
+  readonly profiles: ProfileTable;
   readonly counters: LinkContext['counters'];
   readonly journal: Journal;
   readonly durability: Durability;
@@ -75,7 +77,12 @@ export function health(parts: ViewedParts): Json {
     // How often each limit has bitten, by its key in the configuration.
     limits: { ...parts.watch.counts },
     link: Object.fromEntries(Object.entries(parts.counters).map(([name, counters]) => [name, countersOf(counters)])),
-    sources: Object.fromEntries(acceptor.entries.map((entry) => [entry.source.id, sourceHealth(acceptor, entry)])),
+    sources: Object.fromEntries(
+      acceptor.entries.map((entry) => [
+        entry.source.id,
+        { ...sourceHealth(acceptor, entry), profile: parts.profiles.viewOf(entry.source.id) },
+      ]),
+    ),
     journal: journalHealth(parts),
     mqtt: {
       connected: mqtt.connection.connected,
@@ -114,6 +121,7 @@ export function sources(parts: ViewedParts): Json[] {
     where: entry.where(),
     speaks: entry.speaks,
     ...sourceHealth(parts.acceptor, entry),
+    profile: parts.profiles.viewOf(entry.source.id),
   }));
 }
 
@@ -137,6 +145,7 @@ export function device(parts: ViewedParts, subject: Device): Json {
     rate_limited: link?.slowed,
     values_omitted: link?.omitted,
     bad_times: link?.badTime,
+    ...parts.profiles.linkQuality(subject),
     channels: Array.from(subject.channels.values(), ({ number, alias, name, type, class: kind, unit, writable }) => ({
       number,
       alias,

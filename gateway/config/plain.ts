@@ -84,5 +84,9 @@ export function plainFindings(file: FileConfig, config: Config): Finding[] {
 export function speaksOf(source: SourceConfig): string {
   const over = source.kind === 'tcp' && source.tls !== undefined ? ' over TLS' : '';
   if (source.service !== undefined) return `${source.service}${over}`;
+  if (source.profile !== undefined) {
+    const names = new Set(source.profile.devices.map(({ profile }) => profile.name));
+    return `${names.size === 1 ? 'profile' : 'profiles'} ${[...names].join(', ')}${over}`;
+  }
   return `link protocol${over}${source.plain ? '' : ', devices with a key only'}`;
 }
