@@ -44,7 +44,7 @@ export function problem(status: number, error: string): Answer {
 export function send(response: ServerResponse, answer: Answer, head = false): void {
   const { status, body = '', headers = {} } = answer;
   const isData = typeof body === 'object' && !(body instanceof Uint8Array);
-  const bytes = isData ? Buffer.from(JSON.stringify(body)) : Buffer.from(body as string | Uint8Array);
+  const bytes = isData ? Buffer.from(JSON.stringify(body)) : Buffer.from(body);
   const type = answer.type ?? (isData ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8');
   response.writeHead(status, { ...SAFE_HEADERS, 'content-type': type, 'content-length': bytes.length, ...headers });
   response.end(head ? undefined : bytes);

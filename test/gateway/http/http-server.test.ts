@@ -94,6 +94,11 @@ function ask(
   });
 }
 
+/** The request for a WebSocket, from a page of this origin. */
+function upgrade(origin: string, more = ''): string {
+  return `GET /ws HTTP/1.1\r\nhost: localhost\r\norigin: ${origin}\r\nconnection: upgrade\r\nupgrade: websocket\r\n${more}\r\n`;
+}
+
 /** Bytes as they are, and all that comes back until the connection ends. */
 function raw(server: HttpServer, text: string): Promise<string> {
   const port = Number(server.where?.split(':').at(-1));
@@ -221,8 +226,6 @@ describe('access', () => {
   });
 
   it('checks who opens a WebSocket', async () => {
-    const upgrade = (origin: string, more = ''): string =>
-      `GET /ws HTTP/1.1\r\nhost: localhost\r\norigin: ${origin}\r\nconnection: upgrade\r\nupgrade: websocket\r\n${more}\r\n`;
     const server = await open();
     expect(await raw(server, upgrade('http://localhost'))).toContain('101');
     expect(await raw(server, upgrade('http://evil.example'))).toContain('403');
