@@ -1,9 +1,10 @@
 /** The command line: commands, options and their help. What a command does is in commands/, loaded when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import type { WireForm } from '../protocol/index.ts';
 import type { CheckOptions } from './commands/check.ts';
 import type { ChosenOptions, DeadLetterOptions } from './commands/deadletter.ts';
 import type { NewKeyOptions } from './commands/key.ts';
+import type { ExplainOptions } from './commands/explain.ts';
+import type { ExplainProfileOptions } from './commands/explain-profile.ts';
 import type { LabOptions } from './commands/lab.ts';
 import type { ConfigOptions } from './commands/read-config.ts';
 import type { StatusOptions } from './commands/status.ts';
@@ -147,7 +148,7 @@ function buildProgram(done: (exit: number) => void): Command {
   command(
     program,
     'explain',
-    'say what the bytes of link frames mean, and why a bad one is bad',
+    'say what the bytes of link frames, or of a device with a profile, mean, and why a bad one is bad',
     'explain 20 07 00 00 00 07 00 00 00 01 00 00 00 2a e3 16 8a e8',
   )
     .argument('[hex...]', 'bytes in hex, with spaces, colons, commas, 0x or nothing between; none or "-": from stdin')
@@ -157,9 +158,17 @@ function buildProgram(done: (exit: number) => void): Command {
         .choices(['auto', 'frame', 'cobs'])
         .default('auto'),
     )
-    .action(async (words: string[], options: { json?: boolean; form: WireForm | 'auto' }) => {
-      const { explain } = await import('./commands/explain.ts');
-      done(await explain(words, options));
+    .option('--profile <name|file>', 'the bytes are those of a device with this profile')
+    .option('--param <name=value>', 'a parameter of the profile, such as address=3; may be repeated', collectPair)
+    .action(async (words: string[], options: ExplainOptions & Partial<ExplainProfileOptions>) => {
+      const { profile } = options;
+      if (profile === undefined) {
+        const { explain } = await import('./commands/explain.ts');
+        done(await explain(words, options));
+      } else {
+        const { explainWithProfile } = await import('./commands/explain-profile.ts');
+        done(await explainWithProfile(words, { ...options, profile }));
+      }
     });
 
   command(
@@ -207,6 +216,13 @@ function positiveNumber(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
     throw new InvalidArgumentError('Expected a number above 0.');
   return value;
+}
+
+/** Several `NAME=VALUE`. */
+function collectPair(text: string, pairs: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('Expected NAME=VALUE.');
+  return { ...pairs, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
 function hostAndPort(text: string): { host: string; port: number } {
