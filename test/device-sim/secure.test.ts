@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Fleet, type FleetOptions, type Link } from '../../device-sim/fleet.ts';
 import { findModel } from '../../device-sim/models/models.ts';
+import { SecureChannel } from '../../protocol/index.ts';
 import { LinkServer, type LinkServerOptions } from '../helpers/link-server.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -199,6 +200,18 @@ test('a lost frame is sealed anew when it is sent again', async () => {
   expect(fleet.devices[0]!.retransmitted).toBeGreaterThanOrEqual(3);
   expect(seqs(server, ID)).toEqual(upTo(20));
   // A nonce used twice would be one: the server takes each number once.
+  expect(server.violations).toEqual([]);
+});
+
+test('when the numbers of a session run out, the device begins another', async () => {
+  const server = serve();
+  const fleet = start([await WAYS['udp']!(server)]);
+  await server.until(() => server.readings.length >= 5);
+  const spent = vi.spyOn(SecureChannel.prototype, 'spent', 'get').mockReturnValueOnce(true);
+  cleanups.push(() => spent.mockRestore());
+  await server.until(() => server.hellos.length === 2);
+  await fleet.finish(5_000);
+  expect(seqs(server, ID)).toEqual(upTo(fleet.devices[0]!.sent));
   expect(server.violations).toEqual([]);
 });
 
