@@ -20,6 +20,12 @@ export function parseAddress(text: string): { host: string; port: number } {
   return { host, port };
 }
 
+/** Where to listen: as `parseAddress`, and port 0 for any that is free. */
+export function parseListen(text: string): { host: string; port: number } {
+  if (!text.endsWith(':0')) return parseAddress(text);
+  return { ...parseAddress(`${text.slice(0, -1)}1`), port: 0 };
+}
+
 /** For options that may be given several times: the links so far and one more. */
 export function collectLinks(kind: 'tcp' | 'udp'): (text: string, links?: Link[]) => Link[] {
   return (text, links = []) => [...links, { kind, ...parseAddress(text) }];

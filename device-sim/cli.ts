@@ -17,6 +17,7 @@ import type { Identity, Link } from './fleet.ts';
 import { parseId, parseKey, readIdentities } from './identities.ts';
 import type { Model } from './models/model.ts';
 import { MODELS } from './models/models.ts';
+import { PLAY_EXAMPLES, type PlayArguments, addProfileOptions, playArguments } from './profile/options.ts';
 import { type RunOutput, missing, run } from './run.ts';
 
 /** What commander hands over. */
@@ -91,9 +92,11 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
     .showHelpAfterError('(device-sim run --help shows the options and examples)')
     .exitOverride();
 
-  program
+  const runCommand = program
     .command('run')
-    .description('run a fleet: the devices are spread over the links given, in turn')
+    .description(
+      'run a fleet, the devices spread over the links given in turn; or, with --profile, devices of a kind that exists',
+    )
     .option('--tcp <host:port>', 'a gateway over TCP; may be repeated, as all links', collectLinks('tcp'))
     .option('--tls <host:port>', 'a gateway over TLS', collectTls)
     .option('--tls-ca <file>', 'whom to trust; without it the certificate of the gateway is not checked', fileContents)
@@ -127,40 +130,47 @@ function buildProgram(output: RunOutput, stop: AbortSignal, done: (exit: number)
     .option('--ack-log <file>', 'append "device boot seq" of every reading acknowledged')
     .option('--drain <seconds>', 'how long to wait for acknowledgements at the end', positive(1e6, true), 10)
     .option('--json', 'print the summary as one JSON object, the last line on stdout')
-    .addHelpText('after', RUN_EXAMPLES)
-    .action(async (given: Arguments, command: Command) => {
-      const identities = identitiesOf(given);
-      const key = keyOf(given.key, command);
-      try {
-        const summary = await run(
-          {
-            links: linksOf(given),
-            devices: given.devices ?? (given.id === undefined ? identities.length || MODELS.length : 1),
-            identities,
-            key,
-            ratePerS: given.rate,
-            forS: given.for,
-            count: given.count,
-            seed: given.seed ?? randomInt(2 ** 32),
-            models: given.models,
-            faults: given.fault,
-            boot: given.boot,
-            bufferFrames: given.buffer,
-            maxWaitS: given.maxWait,
-            ackLog: given.ackLog,
-            drainS: given.drain,
-            json: given.json === true,
-          },
-          output,
-          stop,
-        );
-        done(missing(summary) > 0 ? 1 : 0);
-      } catch (error) {
-        // More devices than the links take, or an ack log that cannot be written: the user's to change.
-        if (!(error instanceof RangeError || (error instanceof Error && 'code' in error))) throw error;
-        command.error(`error: ${error.message}`);
+    .addHelpText('after', RUN_EXAMPLES + PLAY_EXAMPLES);
+  addProfileOptions(runCommand).action(async (given: Arguments & PlayArguments, command: Command) => {
+    const identities = identitiesOf(given);
+    const key = keyOf(given.key, command);
+    const seed = given.seed ?? randomInt(2 ** 32);
+    try {
+      if (given.profile !== undefined) {
+        const baudGiven = command.getOptionValueSource('baud') === 'cli';
+        await playArguments(given, { seed, baudGiven }, output, stop);
+        return done(0);
       }
-    });
+      if (given.listen !== undefined) throw new RangeError('--listen is for devices with a --profile');
+      const summary = await run(
+        {
+          links: linksOf(given),
+          devices: given.devices ?? (given.id === undefined ? identities.length || MODELS.length : 1),
+          identities,
+          key,
+          ratePerS: given.rate,
+          forS: given.for,
+          count: given.count,
+          seed,
+          models: given.models,
+          faults: given.fault,
+          boot: given.boot,
+          bufferFrames: given.buffer,
+          maxWaitS: given.maxWait,
+          ackLog: given.ackLog,
+          drainS: given.drain,
+          json: given.json === true,
+        },
+        output,
+        stop,
+      );
+      done(missing(summary) > 0 ? 1 : 0);
+    } catch (error) {
+      // More devices than the links take, or an ack log that cannot be written: the user's to change.
+      if (!(error instanceof RangeError || (error instanceof Error && 'code' in error))) throw error;
+      command.error(`error: ${error.message}`);
+    }
+  });
 
   program
     .command('models')

@@ -1,0 +1,62 @@
+/** Finds the profile that a name or a path means: shipped with the project as a file or as a codec, or the user's own file. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as protocol from '../../protocol/index.ts';
+import { CODEC_NAMES, type Profile, profileCodec } from '../../protocol/index.ts';
+// TEMPORARY until loadProfile is exported
+const { loadProfile, formatProfileProblem } = protocol as unknown as {
+  loadProfile(o: {
+    name: string;
+    text: string;
+    file?: string;
+  }): { ok: true; profile: Profile } | { ok: false; problems: unknown[] };
+  formatProfileProblem(p: unknown): string;
+};
+
+/** Where the shipped files lie, seen from the source and from what was built. */
+const FOLDERS = ['../../protocol/profiles/', '../../../protocol/profiles/'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
+
+export type Found = { readonly ok: true; readonly profile: Profile } | { readonly ok: false; readonly message: string };
+
+/** `pms5003`, or a path such as `./my_sensor.yaml`. What is wrong is told in lines for people. */
+export function findProfile(nameOrFile: string): Found {
+  if (!/[./\\]/.test(nameOrFile)) {
+    const codec = profileCodec(nameOrFile);
+    if (codec !== undefined) return { ok: true, profile: codec };
+    const file = shippedFile(nameOrFile);
+    if (file !== undefined) return read(file, nameOrFile);
+    return { ok: false, message: `there is no profile "${nameOrFile}"; there are ${shippedNames().join(', ')}` };
+  }
+  const name = basename(nameOrFile)
+    .replace(/\.ya?ml$/i, '')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .slice(0, 32);
+  return read(nameOrFile, name === '' ? 'profile' : name);
+}
+
+/** All shipped profiles, by name. */
+export function shippedNames(): string[] {
+  const folder = FOLDERS.find((path) => existsSync(path));
+  const files = folder === undefined ? [] : readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+  return [...files.map((file) => file.slice(0, -'.yaml'.length)), ...CODEC_NAMES].toSorted();
+}
+
+function shippedFile(name: string): string | undefined {
+  return FOLDERS.map((folder) => `${folder}${name}.yaml`).find((file) => existsSync(file));
+}
+
+function read(file: string, name: string): Found {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    return { ok: false, message: `${file}: ${String((error as NodeJS.ErrnoException).code)}` };
+  }
+  const loaded = loadProfile({ name, text, file });
+  if (loaded.ok) return loaded;
+  return { ok: false, message: loaded.problems.slice(0, 10).map(formatProfileProblem).join('\n') };
+}
