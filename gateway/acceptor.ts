@@ -249,7 +249,7 @@ export class Acceptor implements ChannelOwner {
 
   /** Closes the oldest connection without a session of these; false when there is none. */
   #dropOldest(peers: Peers | undefined, limit: LimitName): boolean {
-    const [oldest] = peers?.strangers ?? [];
+    const oldest = peers && oldestOf(peers.strangers);
     if (oldest === undefined) return false;
     const { id } = oldest.channel;
     const where = this.#standing.get(oldest)?.entry.source.id ?? id;
@@ -266,6 +266,13 @@ export class Acceptor implements ChannelOwner {
     }
     return fullest;
   }
+}
+
+/** Of those first that have said nothing which is still to be read: what waits may be the HELLO. */
+function oldestOf(strangers: ReadonlySet<ChannelHost>): ChannelHost | undefined {
+  for (const host of strangers) if ((host.channel.ready & READ) === 0) return host;
+  const [oldest] = strangers;
+  return oldest;
 }
 
 /** Connections that others open count against the limits; our own and serial lines do not. */

@@ -36,7 +36,10 @@ export async function startGateway(brokerPort: number, qos: 0 | 1, exposeGc = fa
     file,
     `mqtt: { url: "mqtt://127.0.0.1:${brokerPort}", qos: ${qos} }\n` +
       'sources:\n  - tcp: 127.0.0.1:0\n  - udp: 127.0.0.1:0\n' +
-      'limits: { connections: 50000, connections_per_address: 50000, devices: 50000 }\n',
+      // As fast as it goes, all from one address: no rate is to bite.
+      'limits: { connections: 50000, connections_per_address: 50000, connections_unauthenticated: 50000, ' +
+      'devices: 50000, handshakes_per_s: 1000000, handshakes_per_address_per_s: 1000000, ' +
+      'frames_per_s: 1000000000, bytes_per_s: 1000000000, answers_per_s: 1000000 }\n',
   );
   const { child, first } = await Child.start<{ ports: number[] }>(
     'gateway-process',

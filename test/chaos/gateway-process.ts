@@ -29,6 +29,17 @@ export interface GatewayOptions {
   readonly preload?: boolean;
 }
 
+/** Hundreds of devices on one address, which come back all at once and bring what they have as fast as they can. */
+const ROOMY = {
+  connections_per_address: 1_024,
+  connections_unauthenticated: 1_024,
+  handshakes_per_s: 100_000,
+  handshakes_per_address_per_s: 100_000,
+  frames_per_s: 100_000,
+  bytes_per_s: 100_000_000,
+  answers_per_s: 100_000,
+};
+
 export class GatewayProcess {
   /** Ends that nobody has asked for, with the last lines of the log. */
   readonly crashes: string[] = [];
@@ -51,7 +62,7 @@ export class GatewayProcess {
       mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, base },
       sources: [{ tcp: `127.0.0.1:${tcpPort}` }, { udp: `127.0.0.1:${udpPort}`, receive_buffer: 4_194_304 }],
       journal: { dir: options.journalFolder ?? join(folder, 'journal'), durability, ...journal },
-      limits: { connections_per_address: 1_024, ...limits },
+      limits: { ...ROOMY, ...limits },
       log: { format: 'json' },
     };
     // JSON is YAML too.
