@@ -158,6 +158,7 @@ function buildProgram(done: (exit: number) => void): Command {
         .choices(['auto', 'frame', 'cobs'])
         .default('auto'),
     )
+    .option('--key <key>', 'key of the device, in hex or base64: opens its sealed HELLOs and REPORTs')
     .option('--profile <name|file>', 'the bytes are those of a device with this profile')
     .option('--param <name=value>', 'a parameter of the profile, such as address=3; may be repeated', collectPair)
     .action(async (words: string[], options: ExplainOptions & Partial<ExplainProfileOptions>) => {

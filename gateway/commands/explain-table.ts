@@ -20,7 +20,8 @@ export function explanationTable(explanation: Explanation, paint: Paint): string
 }
 
 function frameTable(frame: ExplainedFrame, index: number, explanation: Explanation, paint: Paint): string {
-  const verdict = frame.ok ? paint.green('good') : paint.red('bad');
+  const unseen = frame.sealed === 'closed' ? paint.yellow('sealed, not checked') : paint.green('good');
+  const verdict = frame.ok ? unseen : paint.red('bad');
   const form = explanation.form === 'cobs' ? `COBS${frame.delimited ? '' : ' without the 00 at the end'}` : 'bare';
   const place = `${frame.wireLength} bytes from byte ${frame.wireOffset}, ${form}`;
   const lines = [`${paint.bold(`frame ${index + 1}: ${frame.name}`)}, ${place}: ${verdict}`];

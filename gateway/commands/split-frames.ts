@@ -18,8 +18,8 @@ import {
 } from '../../protocol/index.ts';
 
 /** Explains bytes as `explain` does, and as several bare frames when they are no good frame as a whole. */
-export function explainFrames(bytes: Uint8Array, form: WireForm | 'auto'): Explanation {
-  const whole = explain(bytes, form);
+export function explainFrames(bytes: Uint8Array, form: WireForm | 'auto', key?: Uint8Array): Explanation {
+  const whole = explain(bytes, form, key);
   if (form === 'cobs' || bytes.length === 0) return whole;
   if (whole.frames.some((frame) => decodeFrame(frame.bytes).ok)) return whole;
   const frames: ExplainedFrame[] = [];

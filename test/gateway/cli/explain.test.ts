@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explanationTable } from '../../../gateway/commands/explain-table.ts';
 import { paint } from '../../../gateway/commands/terminal.ts';
 import { encodeMessage, encodeStreamFrame, explain } from '../../../protocol/index.ts';
 import { cli } from '../../helpers/cli.ts';
 
+const VECTORS = new URL('../../vectors/link-secure.json', import.meta.url);
 const PING = encodeMessage({ type: 'PING', token: 42 }, { sid: 7, seq: 1 });
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const spaced = (bytes: Uint8Array) => hex(bytes).replaceAll(/..(?=.)/g, '$& ');
@@ -21,6 +23,26 @@ describe('bytes2mqtt explain', () => {
       expect(stdout).toMatch(new RegExp(`^ +\\d+ +([0-9a-f]{2} )+ *${field} `, 'm'));
     }
     expect(stdout).not.toContain('\x1b');
+  });
+
+  it('shows the outside of a sealed frame, and with the key its inside', async () => {
+    const { handshakes } = JSON.parse(readFileSync(VECTORS, 'utf8')) as {
+      handshakes: [{ key: string; up: string }];
+    };
+    const [{ key, up }] = handshakes;
+    const closed = await cli(['explain', up]);
+    expect(closed.code).toBe(0);
+    expect(closed.stdout).toMatch(/frame 1: HELLO, 96 bytes.*sealed, not checked/);
+    expect(closed.stdout).toMatch(/a1 b2 c3 d4 e5 f6 07 18 +device/);
+    const opened = await cli(['explain', '--key', key, up]);
+    expect(opened.code).toBe(0);
+    expect(opened.stdout).toMatch(/frame 1: HELLO, 96 bytes.*good/);
+    expect(opened.stdout).toMatch(/00 00 00 07 +boot +7/);
+    const wrong = await cli(['explain', '--key', `${key.slice(2)}00`, up]);
+    expect(wrong).toMatchObject({ code: 1, stdout: expect.stringContaining('bad-tag') });
+    const none = await cli(['explain', '--key', key.slice(2), up]);
+    expect(none.code).toBe(2);
+    expect(none.stderr).not.toContain(key.slice(2));
   });
 
   it.each([
