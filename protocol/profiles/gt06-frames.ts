@@ -19,6 +19,8 @@ import { hexNumber, relabelled } from './codec.ts';
 /** The longest packet that is waited for. */
 export const MAX_FRAME = 1_024;
 const LEAST = 10;
+/** A packet with a wrong length is searched for its tail no further than a length of one byte could reach. */
+const SEARCHED = 260;
 const NOTHING = new Uint8Array(0);
 const TAIL = Uint8Array.of(0x0d, 0x0a);
 const crc = makeNamedCrc('CRC-16/IBM-SDLC');
@@ -53,11 +55,12 @@ function probe(data: Uint8Array, at: number, end: number): number {
   const plausible = claimed >= LEAST && claimed <= MAX_FRAME;
   const whole = plausible && at + claimed <= end;
   if (whole && isTail(data, at + claimed - 2)) return claimed;
-  const found = search(data, at, Math.min(end, at + MAX_FRAME));
+  const found = search(data, at, Math.min(end, at + SEARCHED));
   if (found > 0) return found;
   // A packet that is still coming is waited for; one with a wrong length up to its tail.
   if (found === BAD_LENGTH && (whole || !plausible)) return BAD_LENGTH;
-  return end - at >= MAX_FRAME ? BAD_LENGTH : plausible && !whole ? claimed : NEED_MORE;
+  if (plausible && !whole) return claimed;
+  return end - at >= SEARCHED ? BAD_LENGTH : NEED_MORE;
 }
 
 /** The length up to the first 0d 0a if the CRC is right there; BAD_LENGTH if it is not, NEED_MORE if there is none yet. */
