@@ -1,4 +1,5 @@
-"""RFC 868 over UDP: an empty datagram is the question, four bytes are the answer."""
+"""RFC 868 over UDP. Any datagram of three bytes or more is the question, four bytes are the answer; the empty one of the
+RFC gets none, because its sender may be forged and the answer would be longer than the question."""
 import socket
 import struct
 import sys
@@ -9,7 +10,7 @@ host, port = sys.argv[1], int(sys.argv[2])
 
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.settimeout(20)
-    sock.sendto(b"", (host, port))
+    sock.sendto(b"time", (host, port))
     data, server = sock.recvfrom(64)  # a datagram is whole or not there: no loop
 
 (seconds,) = struct.unpack("!I", data)
