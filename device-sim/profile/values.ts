@@ -161,7 +161,14 @@ function onGrid(value: number, { limits, step, kind }: ProfileField): number {
   const most = limits?.[1] ?? Number.POSITIVE_INFINITY;
   let steps = Math.round((value - from) / step);
   if (from + steps * step > most) steps -= 1;
-  return Number((from + steps * step).toPrecision(15));
+  return Number((from + steps * step).toFixed(Math.max(decimalsOf(step), decimalsOf(from))));
+}
+
+/** Decimals of a number as it is written, at most 20. */
+function decimalsOf(value: number): number {
+  const [mantissa = '', exponent = '0'] = String(value).split('e');
+  const behind = mantissa.split('.')[1]?.length ?? 0;
+  return Math.min(20, Math.max(0, behind - Number(exponent)));
 }
 
 const LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ';
