@@ -18,6 +18,8 @@ const SERIAL_GAP_CHARACTERS = 20;
 /** A network cuts and delays as it likes. */
 const MIN_NETWORK_GAP_MS = 100;
 const NETWORK_GAP_MS = 1_000;
+/** Long enough to see that an answer was not the last. */
+const NETWORK_SILENCE_MS = 5;
 /** Modbus asks for 3.5 characters, but not less than 1.75 ms. */
 const SILENCE_CHARACTERS = 3.5;
 const MIN_SILENCE_MS = 4;
@@ -25,7 +27,7 @@ const MIN_SILENCE_MS = 4;
 export function lineTiming(about: ProfileAbout, source: SourceConfig): LineTiming {
   if (source.kind !== 'serial') {
     const gapMs = about.gapMs ?? (about.gapChars === undefined ? NETWORK_GAP_MS : MIN_NETWORK_GAP_MS);
-    return { characterMs: 0, gapMs: Math.max(MIN_NETWORK_GAP_MS, gapMs), silenceMs: 0 };
+    return { characterMs: 0, gapMs: Math.max(MIN_NETWORK_GAP_MS, gapMs), silenceMs: NETWORK_SILENCE_MS };
   }
   const bits = 1 + source.dataBits + (source.parity === 'none' ? 0 : 1) + source.stopBits;
   const characterMs = (bits * 1_000) / source.baud;

@@ -10,8 +10,8 @@
  *   other time.
  * - A slave that was given up three times in a row is silent: it is asked once, without retries, after pauses that
  *   double up to a minute. Its first answer brings its init steps and all its polls back.
- * - An exchange in which an answer was missed may still be answered: for as long as its timeout the same slave is not
- *   asked anything else, so that a late answer finds no other request that it could pass for.
+ * - An exchange in which an answer was missed may still be answered: until that has come, or can be expected no longer, the
+ *   same slave is not asked anything else, so that a late answer finds no other request that it could pass for.
  */
 import type { OutgoingRequest } from '../../../protocol/index.ts';
 
@@ -59,8 +59,9 @@ const MAX_COMMANDS = 16;
 const SILENT_AFTER = 3;
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
-/** A late answer is waited out for its timeout, but not longer. */
-const MAX_QUARANTINE_MS = 2_000;
+/** How long a late answer is waited out: its timeout, within these bounds. Others on the line are asked meanwhile. */
+const MIN_QUARANTINE_MS = 500;
+const MAX_QUARANTINE_MS = 5_000;
 
 /** One device on the line: what it is asked, and how it has answered so far. */
 export class Slave<D> {
@@ -72,6 +73,8 @@ export class Slave<D> {
   retry: Retry | undefined;
   /** Requests given up since the last answer. */
   misses = 0;
+  /** Answers to its last request that may still come. */
+  owed = 0;
   /** It is left alone until then: for a wait that its protocol asks for, or for an answer that may still come. */
   quietUntil = 0;
   /** Silent: neither init steps nor polls until then. Commands need not wait, as somebody waits for their end. */
@@ -114,6 +117,7 @@ export class Slave<D> {
     this.step = 0;
     this.retry = undefined;
     this.misses = 0;
+    this.owed = 0;
     this.pauseMs = 0;
     this.pausedUntil = 0;
     this.quietUntil = nowMs;
@@ -229,10 +233,11 @@ export class PollQueue<D> {
     this.#outstanding = undefined;
     const { slave, task, request, attempt } = turn;
     if (slave.silent) slave.restart(nowMs);
+    // The earlier attempts may be answered as well.
+    slave.owed = attempt;
     slave.misses = 0;
     slave.pauseMs = 0;
     slave.pausedUntil = 0;
-    // The earlier attempt may be answered as well.
     slave.quietUntil = nowMs + Math.max(task.waitMs, attempt > 0 ? quarantine(request) : 0);
     if (refusal === undefined) task.done?.('done', '');
     else task.done?.('failed', refusal);
@@ -250,6 +255,7 @@ export class PollQueue<D> {
       return 'again';
     }
     slave.misses++;
+    slave.owed = attempt + 1;
     slave.quietUntil = nowMs + quarantine(request);
     if (slave.silent) {
       slave.pauseMs = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, slave.pauseMs * 2));
@@ -259,6 +265,17 @@ export class PollQueue<D> {
     }
     task.done?.('expired', 'the device did not answer');
     return 'given-up';
+  }
+
+  /** An answer has come that was not waited for any longer: once none is owed, the slave may be asked again. */
+  cameLate(slave: Slave<D>, nowMs: number): void {
+    slave.owed = Math.max(0, slave.owed - 1);
+    if (slave.owed === 0 && slave.quietUntil > nowMs) slave.quietUntil = nowMs;
+  }
+
+  /** An answer has come to which there is no question: there may be more of them, so the slave is left alone for a while. */
+  distrust(slave: Slave<D>, request: OutgoingRequest, nowMs: number): void {
+    slave.quietUntil = Math.max(slave.quietUntil, nowMs + quarantine(request));
   }
 
   /** The device may have been switched off and on: its init steps come again. */
@@ -280,5 +297,5 @@ export class PollQueue<D> {
 }
 
 function quarantine(request: OutgoingRequest): number {
-  return Math.min(MAX_QUARANTINE_MS, request.timeoutMs);
+  return Math.min(MAX_QUARANTINE_MS, Math.max(MIN_QUARANTINE_MS, request.timeoutMs));
 }

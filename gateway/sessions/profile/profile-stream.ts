@@ -63,8 +63,8 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
   /** When the last byte came, or the last one of ours has left. */
   #busyAt: number;
   #heardAt: number;
-  /** The last request whose answer may come late. */
-  #missed: Turn<Member> | undefined;
+  /** The last request that is over: its answer may come late, or once more. */
+  #last: Turn<Member> | undefined;
   /** Since when something is due that has to wait for silence. */
   #dueSince: number | undefined;
   #looked = Number.NaN;
@@ -280,21 +280,21 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
       this.#takeAnswer(turn, frame, now);
       return;
     }
-    const missed = this.#missed;
-    if (missed?.slave.device === member && now < missed.slave.quietUntil && missed.request.answers(frame)) {
+    const last = this.#last;
+    if (last?.slave.device === member && last.slave.owed > 0 && last.request.answers(frame)) {
       counters.late++;
+      this.#queue.cameLate(last.slave, now);
       return;
     }
-    if (member.onlyAnswers) {
-      if (turn === undefined) counters.unasked++;
-      else counters.mismatched++;
-      return;
+    const decoded = member.onlyAnswers ? undefined : member.instance.decode(frame);
+    if (decoded?.ok === true) this.#take(member, decoded, false);
+    else if (decoded !== undefined && decoded.code !== 'unexpected') this.#reject(member, decoded.code, decoded.detail);
+    else if (turn !== undefined) counters.mismatched++;
+    else {
+      counters.unasked++;
+      if (last?.slave.device === member && last.request.answers(frame))
+        this.#queue.distrust(last.slave, last.request, now);
     }
-    const decoded = member.instance.decode(frame);
-    if (decoded.ok) this.#take(member, decoded, false);
-    else if (decoded.code !== 'unexpected') this.#reject(member, decoded.code, decoded.detail);
-    else if (turn === undefined) counters.unasked++;
-    else counters.mismatched++;
   }
 
   #takeAnswer(turn: Turn<Member>, frame: Uint8Array, now: number): void {
@@ -320,7 +320,7 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
   }
 
   #answered(turn: Turn<Member>, now: number, refusal?: string): void {
-    if (turn.attempt > 0) this.#missed = turn;
+    this.#last = turn;
     this.#queue.answered(now, refusal);
   }
 
@@ -485,7 +485,7 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     const device = this.#ownDevice(member);
     counters.timeouts++;
     if (device !== undefined) device.counters.timeouts++;
-    this.#missed = turn;
+    this.#last = turn;
     if (this.#queue.timedOut(now) === 'again') return;
     this.#table.context.log.warn(
       `timeout ${config.id} ${member.use.alias}`,
