@@ -116,7 +116,7 @@ function treatNoBytesAsHangUp(opened: unknown): void {
   if (process.platform === 'win32' || binding.poller === undefined) return;
   binding.read = async (buffer, offset, length) => {
     for (;;) {
-      if (!binding.isOpen || binding.fd === null) throw Object.assign(new Error('port closed'), { canceled: true });
+      if (!binding.isOpen || binding.fd === null) throw closedMeanwhile();
       try {
         const { bytesRead } = await readAsync(binding.fd, buffer, offset, length, null);
         if (bytesRead > 0) return { buffer, bytesRead };
@@ -124,6 +124,8 @@ function treatNoBytesAsHangUp(opened: unknown): void {
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code !== 'EAGAIN' && code !== 'EINTR') throw error;
+        // A poller dies with its port, and to wait for a dead one kills the process.
+        if (!binding.isOpen) throw closedMeanwhile();
         await new Promise<void>((resolve, reject) => {
           binding.poller.once('readable', (failure) => {
             if (failure) reject(failure);
@@ -133,4 +135,8 @@ function treatNoBytesAsHangUp(opened: unknown): void {
       }
     }
   };
+}
+
+function closedMeanwhile(): Error {
+  return Object.assign(new Error('port closed'), { canceled: true });
 }
