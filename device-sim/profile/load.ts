@@ -10,24 +10,31 @@ const { loadProfile, formatProfileProblem } = protocol as unknown as {
     name: string;
     text: string;
     file?: string;
+    registers?: Registers;
   }): { ok: true; profile: Profile } | { ok: false; problems: unknown[] };
   formatProfileProblem(p: unknown): string;
 };
 
 /** Where the shipped files lie, seen from the source and from what was built. */
-const FOLDERS = ['../../protocol/profiles/', '../../../protocol/profiles/'].map((path) =>
-  fileURLToPath(new URL(path, import.meta.url)),
-);
+const FOLDER = ['../../protocol/profiles/', '../../../protocol/profiles/']
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((folder) => existsSync(`${folder}modbus_rtu.yaml`));
+
+/** Registers of a generic Modbus device, as the configuration of the gateway lists them. */
+export type Registers = Readonly<Record<string, unknown>>;
 
 export type Found = { readonly ok: true; readonly profile: Profile } | { readonly ok: false; readonly message: string };
 
-/** `pms5003`, or a path such as `./my_sensor.yaml`. What is wrong is told in lines for people. */
-export function findProfile(nameOrFile: string): Found {
+/**
+ * `pms5003`, or a path such as `./my_sensor.yaml`. `registers` are for the profiles modbus_rtu and modbus_tcp. What is
+ * wrong is told in lines for people.
+ */
+export function findProfile(nameOrFile: string, registers?: Registers): Found {
   if (!/[./\\]/.test(nameOrFile)) {
     const codec = profileCodec(nameOrFile);
     if (codec !== undefined) return { ok: true, profile: codec };
     const file = shippedFile(nameOrFile);
-    if (file !== undefined) return read(file, nameOrFile);
+    if (file !== undefined) return read(file, nameOrFile, registers);
     return { ok: false, message: `there is no profile "${nameOrFile}"; there are ${shippedNames().join(', ')}` };
   }
   const name = basename(nameOrFile)
@@ -35,28 +42,28 @@ export function findProfile(nameOrFile: string): Found {
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')
     .slice(0, 32);
-  return read(nameOrFile, name === '' ? 'profile' : name);
+  return read(nameOrFile, name === '' ? 'profile' : name, registers);
 }
 
 /** All shipped profiles, by name. */
 export function shippedNames(): string[] {
-  const folder = FOLDERS.find((path) => existsSync(path));
-  const files = folder === undefined ? [] : readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+  const files = FOLDER === undefined ? [] : readdirSync(FOLDER).filter((file) => file.endsWith('.yaml'));
   return [...files.map((file) => file.slice(0, -'.yaml'.length)), ...CODEC_NAMES].toSorted();
 }
 
 function shippedFile(name: string): string | undefined {
-  return FOLDERS.map((folder) => `${folder}${name}.yaml`).find((file) => existsSync(file));
+  const file = FOLDER === undefined ? undefined : `${FOLDER}${name}.yaml`;
+  return file !== undefined && existsSync(file) ? file : undefined;
 }
 
-function read(file: string, name: string): Found {
+function read(file: string, name: string, registers: Registers | undefined): Found {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     return { ok: false, message: `${file}: ${String((error as NodeJS.ErrnoException).code)}` };
   }
-  const loaded = loadProfile({ name, text, file });
+  const loaded = loadProfile({ name, text, file, ...(registers !== undefined && { registers }) });
   if (loaded.ok) return loaded;
   return { ok: false, message: loaded.problems.slice(0, 10).map(formatProfileProblem).join('\n') };
 }

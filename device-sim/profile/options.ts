@@ -5,7 +5,7 @@ import { parse as parseYaml } from 'yaml';
 import { parseListen } from '../arguments.ts';
 import type { FaultRates } from '../faults.ts';
 import type { RunOutput } from '../run.ts';
-import { findProfile } from './load.ts';
+import { type Registers, findProfile } from './load.ts';
 import { PlayedDevice } from './played-device.ts';
 import { type PlaySummary, type ProfileLink, play } from './run.ts';
 import type { FieldValue } from './values.ts';
@@ -16,6 +16,8 @@ export interface DeviceArguments {
   readonly parameters: Record<string, string>;
   readonly values: Record<string, FieldValue>;
   readonly messages: string[];
+  /** For modbus_rtu and modbus_tcp. */
+  registers: Registers | undefined;
 }
 
 /** What commander hands over of these options and of those that the fleet has as well. */
@@ -51,7 +53,7 @@ export function addProfileOptions(command: Command): Command {
   };
   return command
     .option('--profile <name|file>', 'play a device with this profile; several share the line', (text: string) => {
-      devices.push({ profile: text, parameters: {}, values: {}, messages: [] });
+      devices.push({ profile: text, parameters: {}, values: {}, messages: [], registers: undefined });
       return devices;
     })
     .option('--param <name=value>', 'a parameter of the profile, such as address=3', (text: string) => {
@@ -68,6 +70,14 @@ export function addProfileOptions(command: Command): Command {
       Object.assign(last('--values').values, valuesIn(file));
       return devices;
     })
+    .option(
+      '--registers <file>',
+      'registers of a modbus_rtu or modbus_tcp device, from a YAML file',
+      (file: string) => {
+        last('--registers').registers = mapIn(file);
+        return devices;
+      },
+    )
     .option('--message <name>', 'a message it says by itself; default: those that answer nothing', (text: string) => {
       last('--message').messages.push(text);
       return devices;
@@ -83,8 +93,8 @@ export async function playArguments(
   stop: AbortSignal,
 ): Promise<PlaySummary> {
   const wanted = given.profile ?? [];
-  const profiles = wanted.map(({ profile }) => {
-    const found = findProfile(profile);
+  const profiles = wanted.map(({ profile, registers }) => {
+    const found = findProfile(profile, registers);
     if (!found.ok) throw new RangeError(found.message);
     return found.profile;
   });
@@ -152,18 +162,22 @@ function typed(text: string): FieldValue {
 }
 
 function valuesIn(file: string): Record<string, FieldValue> {
+  const values: Record<string, FieldValue> = {};
+  for (const [name, value] of Object.entries(mapIn(file))) {
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') values[name] = value;
+  }
+  return values;
+}
+
+/** The keys and values of a YAML or JSON file. */
+function mapIn(file: string): Record<string, unknown> {
   let content: unknown;
   try {
     content = parseYaml(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new InvalidArgumentError(`${file} must be a list of name: value.`);
-  }
-  const values: Record<string, FieldValue> = {};
-  for (const [name, value] of Object.entries(content)) {
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') values[name] = value;
-  }
-  return values;
+  if (typeof content === 'object' && content !== null && !Array.isArray(content))
+    return content as Record<string, unknown>;
+  throw new InvalidArgumentError(`${file} must have lines of name: value.`);
 }
