@@ -6,6 +6,7 @@ import type { NewKeyOptions } from './commands/key.ts';
 import type { ExplainOptions } from './commands/explain.ts';
 import type { ExplainProfileOptions } from './commands/explain-profile.ts';
 import type { LabOptions } from './commands/lab.ts';
+import type { ProfilesOptions } from './commands/profiles.ts';
 import type { ConfigOptions } from './commands/read-config.ts';
 import type { StatusOptions } from './commands/status.ts';
 import { EXIT } from './exit-codes.ts';
@@ -170,6 +171,26 @@ function buildProgram(done: (exit: number) => void): Command {
         const { explainWithProfile } = await import('./commands/explain-profile.ts');
         done(await explainWithProfile(words, { ...options, profile }));
       }
+    });
+
+  const profiles = command(
+    program,
+    'profiles',
+    'list the device profiles that are shipped, or show one of them',
+    'profiles pms5003',
+  )
+    .argument('[name]', 'the profile to show, or the path of one of your own')
+    .option('--json', 'print it as JSON')
+    .action(async (name: string | undefined, options: ProfilesOptions) => {
+      const { profiles } = await import('./commands/profiles.ts');
+      done(profiles(name, options));
+    });
+  command(profiles, 'check', 'check a profile of your own', 'profiles check ./my_meter.yaml')
+    .argument('<file>', 'the profile')
+    .option('--json', 'print the findings as JSON')
+    .action(async (file: string, options: ProfilesOptions) => {
+      const { checkProfile } = await import('./commands/profiles.ts');
+      done(checkProfile(file, options));
     });
 
   command(

@@ -52,6 +52,10 @@ function isWhole(frame: Uint8Array): boolean {
   return sum8(...frame.subarray(0, -1)).at(-1) === frame.at(-1);
 }
 
+function failed(code: 'unexpected' | 'exception', exception?: number) {
+  return { ok: false, code, at: 1, detail: code, ...(exception !== undefined && { exception }) } as const;
+}
+
 function channel(number: number, alias: string, more: Partial<ProfileChannel> = {}): ProfileChannel {
   return {
     number,
@@ -136,10 +140,8 @@ export function meterProfile(options: MeterOptions = {}): Profile {
       createDecoder: () => fixedDecoder({ bytes: 5, sync: new Uint8Array([0x5a]), verify: isWhole }),
       createRequestDecoder: () => fixedDecoder({ bytes: 4 }),
       decode(frame, asked) {
-        const failed = (code: 'unexpected' | 'exception' | 'unknown-message', exception?: number) =>
-          ({ ok: false, code, at: 1, detail: code, ...(exception !== undefined && { exception }) }) as const;
         if (asked !== undefined && !asked.answers(frame)) return failed('unexpected');
-        if (frame[1]! >= 0x80) return failed('exception', frame[3]!);
+        if (frame[1]! >= 0x80) return failed('exception', frame[3]);
         if (asked === undefined && polled) return failed('unexpected');
         const alias = asked?.name === 'init 1' || asked?.name === 'set_it' ? undefined : (asked?.name ?? aliases[0]!);
         const value = (frame[2]! << 8) | frame[3]!;

@@ -125,7 +125,7 @@ export class ProfileDevice {
    * may be told that they are safe; `counters` are those of the source.
    */
   append(decoded: DecodedReadings, counters: ProfileCounters): number {
-    const { journal, now, wallNow } = this.#context;
+    const context = this.#context;
     for (const channel of decoded.newChannels) this.#map.learn(channel);
     const samples = this.#translated(decoded.samples, counters);
     if (this.#map.describe()) {
@@ -133,12 +133,12 @@ export class ProfileDevice {
       this.#context.listener.schema(this.device);
     } else if (this.#seq === 0) this.#note();
     if (samples.length === 0) return this.device.newestLsn;
-    const receivedAt = wallNow();
-    const wrong = mapTimes(samples, undefined, now(), receivedAt);
+    const receivedAt = context.wallNow();
+    const wrong = mapTimes(samples, undefined, context.now(), receivedAt);
     counters.badTime += wrong;
     this.counters.badTime += wrong;
     this.#seq++;
-    const lsn = journal.append({ device: this.device, boot: this.boot, seq: this.#seq, receivedAt, samples });
+    const lsn = context.journal.append({ device: this.device, boot: this.boot, seq: this.#seq, receivedAt, samples });
     if (lsn === undefined) throw new Error('the journal refused a record though it is not full');
     this.device.newestLsn = lsn;
     counters.readings++;

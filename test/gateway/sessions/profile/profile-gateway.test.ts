@@ -1,8 +1,10 @@
 /** Devices with a profile behind the whole gateway, over real sockets and pseudo-terminals, and a real broker. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { SerialPort } from 'serialport';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Config, SourceConfig } from '../../../../gateway/config/schema.ts';
@@ -345,14 +347,6 @@ describe('a device that is asked', () => {
 });
 
 describe('a device that sends datagrams', () => {
-  async function socketTo(port: number): Promise<UdpSocket> {
-    const socket = createSocket('udp4');
-    onTestFinished(() => void socket.close());
-    socket.connect(port, '127.0.0.1');
-    await once(socket, 'connect');
-    return socket;
-  }
-
   it('is taken frame by frame, and answered where it is', async () => {
     const world = await start('udp: 127.0.0.1:0', use({ acknowledge: 'durable' }));
     const socket = await socketTo(portOf(world.gateway));
@@ -389,13 +383,6 @@ describe('a device that sends datagrams', () => {
 });
 
 describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a device on a serial line', () => {
-  async function open(path: string): Promise<SerialPort> {
-    const port = new SerialPort({ path, baudRate: 9600 });
-    port.on('error', () => undefined);
-    await once(port, 'open');
-    return port;
-  }
-
   it('streams, is lost with its cable, and comes back with it', async () => {
     const cable = await openPtyPair();
     onTestFinished(() => cable.close());
@@ -408,7 +395,7 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a devi
     const again = await openPtyPair({ at: dirname(cable.a) });
     onTestFinished(() => again.close());
     const back = await open(again.b);
-    onTestFinished(() => void back.close());
+    onTestFinished(() => back.close());
     const repeat = setInterval(() => back.write(Buffer.from(meterFrame(1, 20))), 50);
     onTestFinished(() => clearInterval(repeat));
     await subscriber.waitFor(stateOf('meter', ({ level }) => level === 2));
@@ -418,7 +405,7 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a devi
     const cable = await openPtyPair();
     onTestFinished(() => cable.close());
     const device = await open(cable.b);
-    onTestFinished(() => void device.close());
+    onTestFinished(() => device.close());
     let rest = Buffer.alloc(0);
     device.on('data', (data: Buffer) => {
       rest = Buffer.concat([rest, data]);
@@ -448,10 +435,22 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a devi
   });
 });
 
+async function socketTo(port: number): Promise<UdpSocket> {
+  const socket = createSocket('udp4');
+  onTestFinished(() => void socket.close());
+  socket.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function open(path: string): Promise<SerialPort> {
+  const port = new SerialPort({ path, baudRate: 9600 });
+  port.on('error', () => undefined);
+  await once(port, 'open');
+  return port;
+}
+
 async function tempFolder(): Promise<string> {
-  const { mkdtemp, rm } = await import('node:fs/promises');
-  const { tmpdir } = await import('node:os');
-  const { join } = await import('node:path');
   const folder = await mkdtemp(join(tmpdir(), 'profile-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;

@@ -1,0 +1,148 @@
+/**
+ * `bytes2mqtt profiles`: the device profiles that are shipped; one of them in full; whether a profile of one's own is right.
+ */
+import { type Profile, type ProfileChannel, printable } from '../../protocol/index.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { findProfile, formatProfileProblem, isProfilePath, shippedNames } from '../profiles/load.ts';
+import { type Paint, paintFor, printError, printOut } from './terminal.ts';
+
+export interface ProfilesOptions {
+  readonly json?: boolean;
+}
+
+/** Lists the shipped profiles, or shows the one that is named. */
+export function profiles(name: string | undefined, options: ProfilesOptions): ExitCode {
+  return name === undefined ? list(options) : show(name, options);
+}
+
+/** Says what is wrong with a profile file, line by line, or what it is good for. */
+export function checkProfile(file: string, options: ProfilesOptions): ExitCode {
+  const wanted = isProfilePath(file) ? file : `./${file}`;
+  const found = load(wanted, options);
+  if (found === undefined) return EXIT.failed;
+  const { channels, messages, commands, about } = found.profile;
+  if (options.json === true)
+    printOut(JSON.stringify({ ok: true, profile: view(found.profile, found.file) }, undefined, 2));
+  else {
+    const parts = [
+      count(messages.length, 'message'),
+      count(channels.length, 'channel'),
+      count(commands.length, 'command'),
+    ];
+    printOut(`${printable(file, 200)} is right: "${about.title}" with ${parts.join(', ')}`);
+  }
+  return EXIT.ok;
+}
+
+function list(options: ProfilesOptions): ExitCode {
+  const rows: { name: string; title: string; line: string }[] = [];
+  for (const name of shippedNames()) {
+    const found = findProfile(name, process.cwd());
+    if (found.ok) rows.push({ name, title: found.profile.about.title, line: lineOf(found.profile) });
+    else printError(`${name}: this shipped profile cannot be read; the installation is damaged`);
+  }
+  if (options.json === true) {
+    printOut(JSON.stringify(rows, undefined, 2));
+    return EXIT.ok;
+  }
+  const colours = paintFor(process.stdout);
+  const width = (key: 'name' | 'title'): number => Math.max(...rows.map((row) => row[key].length));
+  for (const { name, title, line } of rows) {
+    printOut(`${colours.bold(name.padEnd(width('name')))}  ${title.padEnd(width('title'))}  ${colours.dim(line)}`);
+  }
+  return EXIT.ok;
+}
+
+function show(name: string, options: ProfilesOptions): ExitCode {
+  const found = load(name, options);
+  if (found === undefined) return EXIT.usage;
+  const { profile, file } = found;
+  if (options.json === true) printOut(JSON.stringify(view(profile, file), undefined, 2));
+  else printOut(page(profile, file, paintFor(process.stdout)));
+  return EXIT.ok;
+}
+
+function load(
+  wanted: string,
+  options: ProfilesOptions,
+): { readonly profile: Profile; readonly file: string | undefined } | undefined {
+  const found = findProfile(wanted, process.cwd());
+  if (found.ok) return found;
+  const lines =
+    found.code === 'invalid'
+      ? found.problems.map(formatProfileProblem)
+      : [`${printable(wanted, 200)} ${found.message}`];
+  if (options.json === true) printOut(JSON.stringify({ ok: false, problems: lines }, undefined, 2));
+  else for (const line of lines) printError(line);
+  return undefined;
+}
+
+/** `9600 8N1`, or what carries it. */
+function lineOf({ about }: Profile): string {
+  const { serial, transport } = about;
+  if (serial === undefined) return transport === 'stream' ? 'TCP or UDP' : transport;
+  return `${serial.baud} ${serial.dataBits}${serial.parity.charAt(0).toUpperCase()}${serial.stopBits}`;
+}
+
+function view(profile: Profile, file: string | undefined): Record<string, unknown> {
+  const { name, about, channels, commands, parameters } = profile;
+  return { name, file, ...about, parameters, channels, commands };
+}
+
+function page(profile: Profile, file: string | undefined, colours: Paint): string {
+  const { name, about, channels, commands, parameters } = profile;
+  const { title, vendor, models, description, wiring, links } = about;
+  const out: string[] = [colours.bold(`${name}: ${title}`)];
+  const fact = (what: string, text: string | undefined): void => {
+    if (text !== undefined && text !== '')
+      out.push(`${colours.dim(what.padEnd(12))}${text.trim().replaceAll('\n', `\n${' '.repeat(12)}`)}`);
+  };
+  fact('vendor', vendor);
+  fact('models', models.join(', '));
+  fact('line', lineOf(profile));
+  fact('description', description);
+  fact('wiring', wiring);
+  fact('read', links.join('\n'));
+  fact('file', file ?? 'built in');
+  if (parameters.length > 0) {
+    out.push('', colours.bold('Parameters'));
+    for (const one of parameters) {
+      const fallback = one.default === undefined ? 'has to be given' : `default ${one.default}`;
+      out.push(`  ${one.name.padEnd(16)}${one.description ?? one.kind} (${fallback})`);
+    }
+  }
+  out.push('', colours.bold('Channels'));
+  for (const channel of channels.filter(({ readable, repeated }) => readable && !repeated))
+    out.push(channelLine(channel));
+  const repeated = channels.filter((channel) => channel.repeated);
+  if (repeated.length > 0)
+    out.push(`  and as many as the device has of ${repeated[0]?.alias} … ${repeated.at(-1)?.alias}`);
+  if (commands.length > 0) {
+    out.push('', colours.bold('Commands'));
+    for (const one of commands) {
+      const values = one.options?.join(', ') ?? one.range?.join(' to ') ?? one.kind;
+      out.push(
+        `  ${(one.shows ?? one.alias).padEnd(24)}${one.title}: ${values}${one.unit === '' ? '' : ` ${one.unit}`}`,
+      );
+    }
+  }
+  const where = about.serial === undefined ? 'tcp: 0.0.0.0:5027' : 'serial: /dev/ttyUSB0';
+  out.push(
+    '',
+    colours.bold('In the configuration'),
+    'sources:',
+    `  - ${where}`,
+    `    profile: ${name}`,
+    '    device: my_device',
+  );
+  return out.join('\n');
+}
+
+function channelLine({ alias, title, type, unit, class: kind }: ProfileChannel): string {
+  const about = [unit === '' ? type : unit, kind === 'none' ? '' : kind].filter((part) => part !== '').join(', ');
+  return `  ${alias.padEnd(24)}${title} (${about})`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
