@@ -1,25 +1,9 @@
 /** A frame as a page shows it: hex, and what each run of bytes means. */
 import type { TappedFrame } from '../tap/frame-tap.ts';
+import type { FrameView } from './api-types.ts';
 
 /** Bytes of one frame that are shown; the length is told all the same. */
 const MAX_SHOWN_BYTES = 512;
-
-export interface FrameView {
-  readonly ts: number;
-  readonly source: string;
-  readonly peer: string;
-  readonly device: string | undefined;
-  readonly direction: 'in' | 'out';
-  readonly kind: 'frame' | 'skip';
-  readonly reason: string | undefined;
-  /** Two digits a byte, at most the first 512 bytes. */
-  readonly hex: string;
-  readonly length: number;
-  readonly message: string | undefined;
-  /** `[at, length, name, value, meaning]`, in the order of the bytes. */
-  readonly parts: readonly (readonly [number, number, string, string, string])[];
-  readonly problem: { readonly code: string; readonly text: string } | undefined;
-}
 
 export function frameView(frame: TappedFrame): FrameView {
   const { at: ts, source, peer, device, direction, kind, reason, bytes } = frame;

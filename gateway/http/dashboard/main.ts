@@ -1,0 +1,80 @@
+/**
+ * The dashboard: one page at a time, chosen by what stands behind the `#` of the address.
+ *
+ * ```
+ *   #/devices   #/device/ALIAS   #/frames[?device=…&source=…]   #/sources   #/gateway   #/silent
+ * ```
+ */
+import 'uplot/dist/uPlot.min.css';
+import './style.css';
+import { h, setText } from './dom.ts';
+import { devicePage } from './page-device.ts';
+import { devicesPage } from './page-devices.ts';
+import { framesPage } from './page-frames.ts';
+import { gatewayPage } from './page-gateway.ts';
+import type { Page } from './page.ts';
+import { silentPage } from './page-silent.ts';
+import { sourcesPage } from './page-sources.ts';
+import { Store } from './store.ts';
+
+const PAGES = [
+  ['devices', 'Devices', devicesPage],
+  ['frames', 'Live frames', framesPage],
+  ['sources', 'Sources', sourcesPage],
+  ['silent', 'Not understood', silentPage],
+  ['gateway', 'Gateway', gatewayPage],
+] as const;
+
+const store = new Store();
+const main = find('main');
+const nav = find('nav');
+const link = find('link');
+let shown: Page | undefined;
+
+function find(id: string): HTMLElement {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`no #${id}`);
+  return element;
+}
+
+function makePage(): Page {
+  const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
+  const [name, ...rest] = path.split('/');
+  for (const entry of nav.children) {
+    const current = entry.getAttribute('href') === `#/${name === 'device' ? 'devices' : name}`;
+    if (current) entry.setAttribute('aria-current', 'page');
+    else entry.removeAttribute('aria-current');
+  }
+  if (name === 'device') return devicePage(store, decodeURIComponent(rest.join('/')));
+  const [, , make] = PAGES.find(([known]) => known === name) ?? PAGES[0];
+  return make(store, new URLSearchParams(query));
+}
+
+function show(): void {
+  shown?.close?.();
+  const page = makePage();
+  shown = page;
+  document.title = `${page.title} – bytes2mqtt`;
+  main.replaceChildren(page.element);
+  const rebuild = (): void => {
+    if (shown === page) show();
+  };
+  store.listen({ structure: rebuild, ...page.listener }, page.wish);
+}
+
+nav.append(...PAGES.map(([name, title]) => h('a', { href: `#/${name}`, text: title })));
+store.onLink = (connected) => {
+  link.classList.toggle('off', !connected);
+  setText(link, connected ? 'live' : 'no connection to the gateway');
+};
+addEventListener('hashchange', () => {
+  show();
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
+});
+
+store.start().then(show, (error: unknown) => {
+  main.replaceChildren(
+    h('p', { class: 'empty', text: `The gateway does not answer: ${error instanceof Error ? error.message : ''}` }),
+  );
+});

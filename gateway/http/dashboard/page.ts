@@ -1,0 +1,12 @@
+/** What every page of the dashboard is to the frame around it. */
+import type { Wish } from '../api-types.ts';
+import type { Listener } from './store.ts';
+
+export interface Page {
+  readonly title: string;
+  readonly element: HTMLElement;
+  /** What it wants to hear; without `structure` it is made anew when devices come or go. */
+  readonly listener: Listener;
+  readonly wish: Wish;
+  close?(): void;
+}
