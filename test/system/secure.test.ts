@@ -142,11 +142,11 @@ describe.skipIf(lacks('mosquitto') || (ptyProgram() === undefined && lacks('soca
     test('deliver every reading, over TCP, UDP and a serial line', async () => {
       const { subscriber, gateway, tcp, udp, line } = await setUp();
       const links = ['--tcp', `${HOST}:${tcp}`, '--udp', `${HOST}:${udp}`, '--serial', line];
-      const { result } = fleet(...links, '--key-file', keyFile(KEYED), '--rate', '20', '--count', '40', '--seed', '3');
+      const { result } = fleet(...links, '--key-file', keyFile(KEYED), '--rate', '20', '--count', '20', '--seed', '3');
       const outcome = await result;
       expect(outcome.code).toBe(0);
       expect(Object.keys(outcome.summary.byTransport).toSorted()).toEqual(['serial', 'tcp', 'udp']);
-      expect(outcome.acknowledged).toHaveLength(KEYED.length * 40);
+      expect(outcome.acknowledged).toHaveLength(KEYED.length * 20);
       await arrived(subscriber, outcome);
       expect(gateway.log.filter((entry) => entry['reason'] !== undefined)).toEqual([]);
     });
@@ -163,7 +163,7 @@ describe.skipIf(lacks('mosquitto') || (ptyProgram() === undefined && lacks('soca
         'merge=0.05',
         'death=0.005',
       ];
-      const load = ['--rate', '10', '--count', '40', '--seed', '5', '--drain', '50'];
+      const load = ['--rate', '10', '--count', '20', '--seed', '5', '--drain', '50'];
       const { result } = fleet(
         ...links,
         ...load,
@@ -179,16 +179,16 @@ describe.skipIf(lacks('mosquitto') || (ptyProgram() === undefined && lacks('soca
     test('… and over a gateway that dies in the middle: who had a session is told, and begins another', async () => {
       const { subscriber, udp, tcp, restart } = await setUp();
       const links = ['--tcp', `${HOST}:${tcp}`, '--udp', `${HOST}:${udp}`];
-      const load = ['--rate', '10', '--count', '60', '--max-wait', '1', '--drain', '50', '--boot', '5'];
+      const load = ['--rate', '10', '--count', '30', '--max-wait', '1', '--drain', '50', '--boot', '5'];
       const { result } = fleet(...links, ...load, '--key-file', keyFile(KEYED.slice(0, 4)));
-      await subscriber.waitForCount(60, ({ topic }) => /^bytes2mqtt\/(greenhouse|[0-9a-f]{16})$/.test(topic));
+      await subscriber.waitForCount(30, ({ topic }) => /^bytes2mqtt\/(greenhouse|[0-9a-f]{16})$/.test(topic));
       const second = await restart();
       const line = await second.line(({ reason }) => reason === 'unknown-session');
       expect(line.msg).toContain('old session');
       expect(await refusal(subscriber, 'unknown-session')).toMatchObject({ peer: expect.stringContaining(HOST) });
       const outcome = await result;
       expect(outcome.code).toBe(0);
-      expect(outcome.acknowledged).toHaveLength(4 * 60);
+      expect(outcome.acknowledged).toHaveLength(4 * 30);
       const ids = new Set(outcome.acknowledged);
       await subscriber.waitForCount(1, () => {
         for (const { payload } of subscriber.received) {
