@@ -65,7 +65,7 @@ function proposalLines(proposal: Proposal, paint: Paint): string[] {
   const { frames, different, share, bits, checksum, otherChecksums, framing, tail } = proposal;
   const name = (text: string): string => paint.bold(text.padEnd(9));
   const lines = [
-    `${paint.bold('proposal')}: ${frames.length} frames, ${different} of them different, ${percent(share)} of the bytes; ${odds(bits, paint)}`,
+    `${paint.bold('proposal')}: ${countOf(frames.length, different)}, ${percent(share)} of the bytes; ${odds(bits, paint)}`,
   ];
   if (framing.escape !== undefined)
     lines.push(`  ${name('framing')} ${framing.escape.toUpperCase()}: flags and escapes`);
@@ -87,10 +87,10 @@ function proposalLines(proposal: Proposal, paint: Paint): string[] {
     lines.push(`  ${''.padEnd(9)} or ${checksumInWords(other)}; ${odds(other.bits, paint)}`);
   }
   if (tail.length > 0) lines.push(`  ${name('tail')} ${hexOf(tail)}`);
-  if (different === 1)
-    lines.push(
-      paint.yellow('  All frames are the same: what moves, and which checksum it is, only different frames can tell.'),
-    );
+  if (different === 1) {
+    const few = frames.length === 1 ? 'This is one frame' : 'All frames are the same';
+    lines.push(paint.yellow(`  ${few}: what moves, and which checksum it is, only different frames can tell.`));
+  }
   if (proposal.text !== undefined) return [...lines, ...textLines(proposal.text, proposal, paint)];
   const { by } = proposal.grouping;
   if (by.kind === 'byte')
@@ -256,6 +256,10 @@ function hexOf(bytes: Uint8Array): string {
 
 function hexByte(byte: number): string {
   return byte.toString(16).padStart(2, '0');
+}
+
+function countOf(frames: number, different: number): string {
+  return frames === 1 ? 'one frame' : `${frames} frames, ${different} of them different`;
 }
 
 function percent(share: number): string {

@@ -26,6 +26,8 @@ export type NumberType = (typeof NUMBER_TYPES)[number];
 const SIZES: Readonly<Record<NumberType, number>> = { u8: 1, u16: 2, i16: 2, u24: 3, u32: 4, i32: 4, f32: 4 };
 /** Frames looked at; steps beyond tell nothing new. */
 const MOST_FRAMES = 256;
+/** So many printable characters in all are no chance any more. */
+const ENOUGH_TEXT = 12;
 /** A type must save so many bits more than its bytes alone: simple explanations win. */
 const TYPE_COST = 3;
 
@@ -228,7 +230,11 @@ function textRuns(frames: readonly Uint8Array[], from: number, to: number): { fr
   for (let at = from; at < to; ) {
     let end = at;
     while (end < to && frames.every((frame) => isPrintable(frame[end] ?? 0))) end += 1;
-    if (end - at >= 4 && frames.every((frame) => frame.subarray(at, end).some((byte) => byte >= 0x41))) {
+    if (
+      end - at >= 4 &&
+      (end - at) * frames.length >= ENOUGH_TEXT &&
+      frames.every((frame) => frame.subarray(at, end).some((byte) => byte >= 0x41))
+    ) {
       runs.push({ from: at, to: end });
     }
     at = Math.max(end, at + 1);

@@ -48,6 +48,8 @@ export interface Layout {
 
 /** So many bits a checksum must bring to be believed: chance does it once in 60 captures. */
 const ENOUGH_BITS = 6;
+/** Of a single frame, whose checksum can never be sure, this much is worth telling. */
+const LIKELY_BITS = 3;
 /** The structure is looked for in so many bytes; frames are then cut out of all. */
 const SEARCH_BYTES = 64 * 1024;
 /** Longer syncs are rarer in devices than constant bytes behind them. */
@@ -86,7 +88,8 @@ function worth({ share, bits, frames }: Proposal): number {
 function refined(guess: CutCapture, capture: Capture): Proposal {
   const fits = searchChecksums(guess.cut.frames);
   const sure = fits.find(({ bits }) => bits >= ENOUGH_BITS);
-  const checksum = sure ?? (distinct(guess.cut.frames).length === 1 ? fits[0] : undefined);
+  const checksum =
+    sure ?? (distinct(guess.cut.frames).length === 1 ? fits.find(({ bits }) => bits >= LIKELY_BITS) : undefined);
   const checked = judged(guess.framing, capture, sure === undefined ? undefined : (frame) => fitHolds(sure, frame));
   const { frames } = checked.cut;
   const tail = tailOf(frames, checksum);
@@ -148,7 +151,8 @@ function settledLength(
   const kept = framing.length.kind === 'field' || framing.length.kind === 'tail' || framing.escape !== undefined;
   if (kept || first === undefined) return framing.length;
   if (frames.every(({ length }) => length === first.length)) {
-    if (hint !== undefined && hint.type !== 'u8' && hint.at > 0 && hint.plus > 0) return { kind: 'field', field: hint };
+    const likely = hint !== undefined && hint.type !== 'u8' && hint.at > 0 && hint.plus > 0;
+    if (likely && distinct(frames).length > 1) return { kind: 'field', field: hint };
     return { kind: 'fixed', bytes: first.length };
   }
   const [guess] = lengthsOfFrames(frames);
