@@ -167,6 +167,11 @@ export class ProfileDatagrams implements Session, ProfileLine, AwaitsDurable {
   #take(sender: Sender, decoded: DecodedReadings): boolean {
     const use = this.#source.use.devices[0]!;
     const { counters } = this.#source;
+    if (decoded.device === undefined && use.profile.about.identified === true) {
+      if (decoded.samples.length > 0) count(counters.rejected, 'no-identity');
+      else sender.replies.add(decoded.replies, 0, this.#table.context.journal.durable);
+      return false;
+    }
     const device = this.#source.deviceOf(use, decoded.device);
     if (device === undefined) return false;
     this.#devices.add(device);

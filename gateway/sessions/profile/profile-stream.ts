@@ -327,6 +327,12 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
   /** Readings on their way; the device that they are of, or undefined when it is not taken. */
   #take(member: Member, decoded: DecodedReadings, asked: boolean): ProfileDevice | undefined {
     const { counters } = this.#source;
+    if (decoded.device === undefined && member.use.profile.about.identified === true) {
+      // Nobody's readings; a frame without any may still have to be answered.
+      if (decoded.samples.length > 0) count(counters.rejected, 'no-identity');
+      else this.#replies.add(decoded.replies, 0, this.#table.context.journal.durable);
+      return undefined;
+    }
     const device = this.#heard(member, decoded.device);
     if (device === undefined || this.#finished) return undefined;
     device.counters.frames++;

@@ -43,7 +43,12 @@ describe('the channels of a device with a profile', () => {
     const device = restarted(first);
     const second = new ChannelMap(
       device,
-      profileOf(channel(0, 'amps'), channel(1, 'new_one'), channel(2, 'volts'), channel(3, 'cell_1', { repeated: true })),
+      profileOf(
+        channel(0, 'amps'),
+        channel(1, 'new_one'),
+        channel(2, 'volts'),
+        channel(3, 'cell_1', { repeated: true }),
+      ),
     );
     expect(numbersOf(device)).toEqual({ volts: 0, amps: 1, watts: 2, new_one: 3 });
     const amps = value(0);

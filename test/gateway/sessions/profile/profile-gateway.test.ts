@@ -14,6 +14,7 @@ import { createLog } from '../../../../gateway/log.ts';
 import type { ProfileUse } from '../../../../gateway/profiles/profile-use.ts';
 import { loadText } from '../../../helpers/config-folder.ts';
 import { ACK_BYTE, meterFrame, meterProfile, type MeterOptions, sum8 } from '../../../helpers/meter-profile.ts';
+import { freePort, startMosquitto } from '../../../helpers/broker.ts';
 import { connectClient, type Received, type TestClient } from '../../../helpers/mqtt-client.ts';
 import { lacks } from '../../../helpers/programs.ts';
 import { openPtyPair, ptyProgram } from '../../../helpers/pty.ts';
@@ -37,6 +38,14 @@ function use(options: MeterOptions = {}, more: Partial<ProfileUse['devices'][num
 
 /** Starts a gateway with one source of the configuration's text, and this on it. */
 async function start(source: string, profile: ProfileUse, more = ''): Promise<World> {
+  const world = await startWithout(source, profile, more);
+  const subscriber = await connectClient(`mqtt://${world.gateway.broker}`);
+  onTestFinished(() => subscriber.close());
+  return { ...world, subscriber };
+}
+
+/** The same, and nobody listens at the broker. */
+async function startWithout(source: string, profile: ProfileUse, more = ''): Promise<Omit<World, 'subscriber'>> {
   const loaded = loadText(`sources:\n  - ${source}\n${more}`);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const sources = loaded.config.sources.map((one): SourceConfig => ({ ...one, profile }));
@@ -44,10 +53,11 @@ async function start(source: string, profile: ProfileUse, more = ''): Promise<Wo
   const log: Record<string, unknown>[] = [];
   const write = (line: string): void => void log.push(JSON.parse(line) as Record<string, unknown>);
   const gateway = await startGateway(config, createLog({ level: 'info', pretty: false, write }));
+  let closed: Promise<void> | undefined;
+  const close = gateway.close.bind(gateway);
+  gateway.close = () => (closed ??= close());
   onTestFinished(() => gateway.close());
-  const subscriber = await connectClient(`mqtt://${gateway.broker}`);
-  onTestFinished(() => subscriber.close());
-  return { gateway, subscriber, log };
+  return { gateway, log };
 }
 
 const portOf = (gateway: RunningGateway): number => Number(/:(\d+)$/.exec(gateway.sources[0]!.where)?.[1]);
@@ -99,7 +109,7 @@ const availability =
     message.topic === `bytes2mqtt/${device}/availability` && message.payload === payload;
 
 /** What bridge/health says of the only source's profile. */
-function counters({ gateway }: World): Record<string, number & Record<string, number>> {
+function counters({ gateway }: Pick<World, 'gateway'>): Record<string, number & Record<string, number>> {
   const health = gateway.health() as {
     sources: Record<string, { profile: Record<string, number & Record<string, number>> }>;
   };
@@ -234,6 +244,57 @@ describe('a device that connects to the gateway', () => {
     const { data } = JSON.parse(view.payload) as { data: { channels: { number: number; alias: string }[] } };
     const numbers = Object.fromEntries(data.channels.map(({ alias, number }) => [alias, number]));
     expect(numbers).toEqual({ level: 0, extra: 1, newer: 2 });
+  });
+});
+
+describe('limits', () => {
+  const readingsOf = (subscriber: TestClient, device: string): number[] =>
+    subscriber.received
+      .filter(({ topic }) => topic === `bytes2mqtt/${device}/history` || topic === `bytes2mqtt/${device}`)
+      .map(({ payload }) => (JSON.parse(payload) as { level: number }).level);
+
+  it.skipIf(lacks('mosquitto'))('a device is not read while the journal is full, and nothing is lost', async () => {
+    const port = await freePort();
+    const more = `mqtt: { url: "mqtt://127.0.0.1:${port}" }\njournal: { durability: memory, max_records: 64 }\n`;
+    const world = await startWithout('{ tcp: 127.0.0.1:0, name: here }', use(), more);
+    const socket = await dial(portOf(world.gateway));
+    const values = Array.from({ length: 400 }, (_, i) => i + 1);
+    for (const value of values) socket.write(meterFrame(1, value));
+    await eventually(() => counters(world)['readings']! >= 64);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(counters(world)['readings']).toBeLessThan(64 + 33);
+    const broker = await startMosquitto({ port });
+    onTestFinished(() => broker.close());
+    const subscriber = await connectClient(broker.url);
+    onTestFinished(() => subscriber.close());
+    await eventually(() => counters(world)['readings'] === 400);
+    expect(counters(world)).toMatchObject({ frames: 400, skipped_bytes: {} });
+  });
+
+  it('a connection is read no faster than its rate, and nothing is lost', async () => {
+    const world = await start('tcp: 127.0.0.1:0', use(), 'limits: { frames_per_s: 40 }\n');
+    const socket = await dial(portOf(world.gateway));
+    // Ten seconds' worth may come at once.
+    const values = Array.from({ length: 420 }, (_, i) => i + 1);
+    socket.write(Buffer.concat(values.map((value) => meterFrame(1, value))));
+    await eventually(() => counters(world)['readings']! >= 400, world);
+    expect(counters(world)['readings']).toBeLessThan(420);
+    await eventually(() => counters(world)['readings'] === 420, world);
+    const { limits } = world.gateway.health() as { limits: Record<string, number> };
+    expect(limits['frames_per_s']).toBeGreaterThan(0);
+    await world.subscriber.waitFor(stateOf('meter', ({ level }) => level === 42));
+    expect(readingsOf(world.subscriber, 'meter').length).toBeGreaterThan(0);
+  });
+
+  it('datagrams beyond the rate are dropped and counted', async () => {
+    const world = await start('udp: 127.0.0.1:0', use(), 'limits: { frames_per_s: 1 }\n');
+    const socket = await socketTo(portOf(world.gateway));
+    for (let n = 0; n < 30; n++) {
+      socket.send(meterFrame(1, n));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await eventually(() => counters(world)['limited']! + counters(world)['readings']! === 30, world);
+    expect(counters(world)['limited']).toBeGreaterThan(15);
   });
 });
 
