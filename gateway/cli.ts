@@ -205,6 +205,7 @@ function buildProgram(done: (exit: number) => void): Command {
     )
     .addOption(new Option('--serial <path>', 'listen on a serial port').conflicts(['file', 'connect']))
     .option('--baud <n>', 'its speed', wholeNumber, 9_600)
+    .addOption(new Option('--parity <parity>', 'its parity').choices(['none', 'even', 'odd']).default('none'))
     .addOption(
       new Option('--connect <host:port>', 'listen on a TCP connection')
         .argParser(hostAndPort)

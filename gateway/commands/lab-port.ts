@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { MAX_CAPTURE_BYTES } from '../lab/capture.ts';
-import { openSerialLine } from '../sources/serial-line.ts';
+import { type LineSettings, openSerialLine } from '../sources/serial-line.ts';
 
 export interface TimedChunk {
   readonly bytes: Uint8Array;
@@ -24,8 +24,12 @@ export interface ListenOptions {
 const PROGRESS_MS = 1_000;
 
 /** Opens a serial line and listens; rejects with what the system says when it cannot be opened. */
-export async function listenSerial(path: string, baud: number, options: ListenOptions): Promise<TimedChunk[]> {
-  const settings = { baud, dataBits: 8, parity: 'none', stopBits: 1, flowControl: 'none' } as const;
+export async function listenSerial(
+  path: string,
+  { baud, parity }: Pick<LineSettings, 'baud' | 'parity'>,
+  options: ListenOptions,
+): Promise<TimedChunk[]> {
+  const settings = { baud, dataBits: 8, parity, stopBits: 1, flowControl: 'none' } as const;
   const line = await openSerialLine('lab', path, settings, () => performance.now());
   return listen(
     line,

@@ -18,6 +18,7 @@ export interface LabOptions {
   readonly file?: string;
   readonly serial?: string;
   readonly baud: number;
+  readonly parity: 'none' | 'even' | 'odd';
   readonly connect?: { readonly host: string; readonly port: number };
   readonly for: number;
   readonly gap: number;
@@ -54,7 +55,7 @@ export async function lab(words: readonly string[], options: LabOptions): Promis
     return EXIT.failed;
   }
   const baud = options.serial === undefined ? undefined : options.baud;
-  const text = starterProfile(best, { source: name, baud, rhythmMs: rhythmMs(capture) });
+  const text = starterProfile(best, { source: name, baud, parity: options.parity, rhythmMs: rhythmMs(capture) });
   try {
     writeFileSync(options.write, text, { flag: 'wx' });
   } catch (error) {
@@ -100,6 +101,7 @@ async function readSource(words: readonly string[], options: LabOptions): Promis
 async function listenLive({
   serial,
   baud,
+  parity,
   connect,
   gap,
   send,
@@ -125,7 +127,7 @@ async function listenLive({
   };
   try {
     let chunks: TimedChunk[] = [];
-    if (serial !== undefined) chunks = await listenSerial(serial, baud, options);
+    if (serial !== undefined) chunks = await listenSerial(serial, { baud, parity }, options);
     else if (connect !== undefined) chunks = await listenTcp(connect.host, connect.port, options);
     const name = `${printable(where, 80)}${serial === undefined ? '' : ` at ${baud} baud`}`;
     return { capture: captureOf(piecesBySilence(chunks, gap), 'silence'), name };

@@ -12,6 +12,7 @@ export interface StarterFacts {
   /** Where the bytes came from, for the comment; one line. */
   readonly source: string;
   readonly baud: number | undefined;
+  readonly parity: 'none' | 'even' | 'odd';
   /** The usual time between two frames. */
   readonly rhythmMs: number | undefined;
 }
@@ -27,7 +28,8 @@ export function starterProfile(proposal: Proposal, facts: StarterFacts): string 
     '# Give the fields names, units and scales; docs/profiles.md has all keys. Then: bytes2mqtt profiles check FILE',
     'title: Unknown device',
   ];
-  if (facts.baud !== undefined) lines.push(`serial: { baud: ${facts.baud} }`);
+  const parity = facts.parity === 'none' ? '' : `, parity: ${facts.parity}`;
+  if (facts.baud !== undefined) lines.push(`serial: { baud: ${facts.baud}${parity} }`);
   lines.push(`framing: ${framingText(proposal)}`);
   for (const hint of proposal.lengthHints) {
     if (framing.length.kind === 'fixed')

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { captureOf } from '../../../gateway/lab/capture.ts';
 import { fitHolds } from '../../../gateway/lab/checksum-search.ts';
@@ -6,7 +6,7 @@ import { propose } from '../../../gateway/lab/proposal.ts';
 import { starterProfile } from '../../../gateway/lab/starter.ts';
 import { SHAPES, stream } from './shapes.ts';
 
-const FACTS = { source: 'a test', baud: undefined, rhythmMs: undefined };
+const FACTS = { source: 'a test', baud: undefined, parity: 'none', rhythmMs: undefined } as const;
 
 test('never throws, never claims more than there is, whatever the bytes', () => {
   fc.assert(
