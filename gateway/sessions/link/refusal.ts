@@ -3,24 +3,26 @@ import type { LinkErrorCode } from '../../../protocol/index.ts';
 import { type Carrier, sendError } from './carrier.ts';
 import { count, type LinkContext, type LinkCounters } from './link-context.ts';
 
-/** Stable words, seen in counters, the log and events. */
-export type RefusalReason =
+/** Stable words, seen in counters, the log and events; docs/keys.md says what to do about each. */
+export const REFUSAL_REASONS = [
   /** A plain frame of a device that has a key here. */
-  | 'key-required'
+  'key-required',
   /** A device without a key, where only those with one are let in. */
-  | 'no-key'
+  'no-key',
   /** A sealed handshake of a device that has no key here. */
-  | 'unknown-key'
+  'unknown-key',
   /** A sealed handshake made with another key, or damaged. */
-  | 'wrong-key'
+  'wrong-key',
   /** A sealed frame that has come before: recorded and sent again, or doubled on its way. */
-  | 'replayed'
+  'replayed',
   /** A sealed REPORT of a boot before the newest known one. */
-  | 'old-boot'
+  'old-boot',
   /** A frame of a sealed session that was forged or damaged. */
-  | 'bad-tag'
+  'bad-tag',
   /** A frame, sealed or not, of a session that is over, or of another connection or address. */
-  | 'unknown-session';
+  'unknown-session',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 export interface Refusal {
   readonly reason: RefusalReason;

@@ -25,7 +25,11 @@ describe('the docs are in step with the code', () => {
     expect(examples.length).toBeGreaterThan(1);
     for (const example of examples) {
       expect(parseDocument(example, { stringKeys: true }).errors).toEqual([]);
-      const loaded = loadText(example, {}, { 'secrets.yaml': 'mqtt: x\n', 'ca.pem': 'x' });
+      const loaded = loadText(
+        example,
+        {},
+        { 'secrets.yaml': `mqtt: x\ngreenhouse: ${'0123456789abcdef'.repeat(4)}\n`, 'ca.pem': 'x' },
+      );
       expect(loaded.ok ? [] : loaded.problems, example).toEqual([]);
     }
   });

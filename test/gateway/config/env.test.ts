@@ -20,6 +20,9 @@ const SAMPLES: Record<string, string> = {
   'sources.*.unix': 'a.sock',
   'sources.*.serial': '/dev/ttyUSB7',
   'sources.*.connect': '127.0.0.1:1',
+  'sources.*.tls.cert': 'bytes2mqtt.yaml',
+  'sources.*.tls.key': 'bytes2mqtt.yaml',
+  'sources.*.tls.client_ca': 'bytes2mqtt.yaml',
   'sources.*.name': 'here',
   'sources.*.mode': '0600',
   'sources.*.profile': 'gt06',
@@ -73,6 +76,10 @@ describe('every key is an environment variable', () => {
     if (key.path[0] === 'sources') {
       const kind = key.kinds[0] ?? 'tcp';
       needs[`BYTES2MQTT_SOURCES_0_${kind.toUpperCase()}`] = SAMPLES[`sources.*.${kind}`] ?? '';
+    }
+    if (key.path[2] === 'tls') {
+      needs['BYTES2MQTT_SOURCES_0_TLS_CERT'] = 'bytes2mqtt.yaml';
+      needs['BYTES2MQTT_SOURCES_0_TLS_KEY'] = 'bytes2mqtt.yaml';
     }
     if (name === 'mqtt.cert') needs['BYTES2MQTT_MQTT_KEY'] = 'bytes2mqtt.yaml';
     if (name === 'mqtt.key') needs['BYTES2MQTT_MQTT_CERT'] = 'bytes2mqtt.yaml';
