@@ -4,6 +4,9 @@ import type { World } from './world.ts';
 export const FAMILIES = ['framing', 'session', 'values', 'names', 'secured', 'limits', 'mqtt', 'self-test'] as const;
 export type Family = (typeof FAMILIES)[number];
 
+/** Programs that a fresh machine may lack. */
+export type Need = 'mosquitto' | 'openssl' | 'socat or python3';
+
 /** A path in bridge/health → by how much it grows: exactly so much, or `some`: by anything at all. */
 export type Counted = Readonly<Record<string, number | 'some'>>;
 
@@ -14,6 +17,7 @@ export interface AbuseCase {
   readonly also?: readonly string[];
   /** Sends it, and throws when an answer or a publication is not what it should be. Returns how many bytes were sent. */
   run(world: World): Promise<number>;
+  readonly needs?: Need;
   /** The case must fail for this reason: then it passes. */
   readonly mustFail?: RegExp;
 }

@@ -17,6 +17,7 @@ export class Gateway {
   #log = '';
   #ended: string | undefined;
   #stopping = false;
+  readonly #onExit = (): void => void this.#process.kill('SIGKILL');
 
   constructor(config: Readonly<Record<string, unknown>>) {
     if (!existsSync(PROGRAM)) throw new Error('the gateway is not built: npm run build');
@@ -35,7 +36,7 @@ export class Gateway {
     child.once('exit', (code, signal) => {
       if (!this.#stopping) this.#ended = `the gateway has ended (${signal ?? code})`;
     });
-    process.once('exit', () => child.kill('SIGKILL'));
+    process.on('exit', this.#onExit);
   }
 
   /** All that it has logged. */
@@ -63,6 +64,11 @@ export class Gateway {
     return match;
   }
 
+  /** As if it had crashed. */
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
@@ -70,6 +76,7 @@ export class Gateway {
       this.#process.kill('SIGTERM');
       await Promise.race([closed, until(() => false, 8_000).then(() => this.#process.kill('SIGKILL'))]);
     }
+    process.off('exit', this.#onExit);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

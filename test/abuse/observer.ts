@@ -8,6 +8,10 @@ export interface Seen {
 }
 
 const ANSWER_MS = 5_000;
+const ATTEMPTS = 8;
+const ATTEMPT_MS = 1_000;
+/** Messages handed over at once. */
+const BURST = 200;
 
 export class Observer {
   /** All that has come, in order. */
@@ -57,12 +61,17 @@ export class Observer {
   /** `data` of the gateway's answer to a request; undefined when there is none. */
   async request(name: string, data: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const transaction = `t${++this.#transaction}`;
-    const from = this.seen.length;
-    await this.publish(`bridge/request/${name}`, JSON.stringify({ ...data, transaction }));
     const mark = `"transaction":"${transaction}"`;
     const topic = `${this.#base}/bridge/response/${name}`;
-    const answer = await this.message((seen) => seen.topic === topic && seen.payload.includes(mark), from);
-    return answer === undefined ? undefined : (JSON.parse(answer.payload.toString()) as { data?: unknown }).data;
+    const from = this.seen.length;
+    // The gateway may have lost its broker a moment ago, and nobody keeps a question for it.
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      await this.publish(`bridge/request/${name}`, JSON.stringify({ ...data, transaction }));
+      const isAnswer = (seen: Seen): boolean => seen.topic === topic && seen.payload.includes(mark);
+      const answer = await this.message(isAnswer, from, ATTEMPT_MS);
+      if (answer !== undefined) return (JSON.parse(answer.payload.toString()) as { data?: unknown }).data;
+    }
+    return undefined;
   }
 
   /** The numbers of bridge/health by their paths, e.g. `link.tcp.rejected.bad-crc`. */
@@ -81,6 +90,16 @@ export class Observer {
     options: { qos?: 0 | 1; retain?: boolean } = {},
   ): Promise<void> {
     await this.#client.publishAsync(`${this.#base}/${topic}`, payload, { qos: 1, ...options });
+  }
+
+  /** The same message `count` times, as fast as the broker takes it. */
+  async flood(topic: string, payload: string, count: number): Promise<void> {
+    for (let sent = 0; sent < count; sent += BURST) {
+      const burst = Array.from({ length: Math.min(BURST, count - sent) }, () =>
+        this.publish(topic, payload, { qos: 0 }),
+      );
+      await Promise.all(burst);
+    }
   }
 
   async close(): Promise<void> {

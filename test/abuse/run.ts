@@ -68,6 +68,7 @@ async function play(world: World, family: Family, abuse: AbuseCase, mark: Waterm
     bytes = await within(abuse.run(world), CASE_MS, 'the case');
     const end = performance.now() + COUNT_MS;
     do {
+      if (world.gateway.ended !== undefined) throw new Error(world.gateway.ended);
       grown = growth(before, await world.observer.health());
       if (missing(abuse.counted, grown).length === 0) break;
       await sleep(20);
@@ -79,11 +80,12 @@ async function play(world: World, family: Family, abuse: AbuseCase, mark: Waterm
   await attempt(async () => {
     goodMs = await world.nextGood();
   });
-  await attempt(() => inspect(world, mark, OWN_TOPICS));
-  if (abuse.mustFail !== undefined) {
-    const wanted = problems.findIndex((problem) => abuse.mustFail?.test(problem));
-    if (wanted === -1) problems.push(`this case must fail with ${String(abuse.mustFail)}`);
-    else problems.splice(wanted, 1);
+  await attempt(() => inspect(world, mark));
+  const { mustFail } = abuse;
+  if (mustFail !== undefined) {
+    const isSeen = problems.some((problem) => mustFail.test(problem));
+    problems.length = 0;
+    if (!isSeen) problems.push(`this case must fail with ${String(mustFail)}`);
   }
   return {
     family,
@@ -96,27 +98,28 @@ async function play(world: World, family: Family, abuse: AbuseCase, mark: Waterm
   };
 }
 
-/** Where the observer itself writes: what comes back from there is no word of the gateway. */
-const OWN_TOPICS = ['abuse/bridge/request/', 'abuse/hostile/', 'abuse/x'];
-
-const startedAt = performance.now();
-const rows: Row[] = [];
-for (const { family, cases } of chosen) {
+/** All chosen cases of a family, in a world of its own. */
+async function playFamily(family: Family, cases: readonly AbuseCase[]): Promise<Row[]> {
+  const rows: Row[] = [];
   let world: World | undefined;
   try {
     world = await World.open(worldOf(family));
-    const mark = watermark(world);
+    let mark = watermark(world);
     for (const abuse of cases) {
+      if (abuse.needs !== undefined && world.lacks.includes(abuse.needs)) {
+        if (process.env['CI'] === 'true') throw new Error(`missing with CI=true: ${abuse.needs}`);
+        process.stderr.write(`${family}/${abuse.name}: skipped, because this machine has no ${abuse.needs}\n`);
+        continue;
+      }
       const row = await play(world, family, abuse, mark);
       rows.push(row);
-      const verdict = row.problems.length === 0 ? 'ok' : 'FAILED';
-      process.stderr.write(`${family}/${row.name}: ${verdict}\n`);
+      process.stderr.write(`${family}/${row.name}: ${row.problems.length === 0 ? 'ok' : 'FAILED'}\n`);
       for (const problem of row.problems) process.stderr.write(`  ${problem}\n`);
       if (world.gateway.ended === undefined) continue;
-      // One more for the cases that are left.
+      // A new one for the cases that are left.
       await world.close();
       world = await World.open(worldOf(family));
-      Object.assign(mark, watermark(world));
+      mark = watermark(world);
     }
   } catch (error) {
     const problems = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
@@ -125,7 +128,25 @@ for (const { family, cases } of chosen) {
   } finally {
     await world?.close();
   }
+  return rows;
 }
+
+/** Families at a time: they wait more than they compute. */
+const AT_ONCE = 3;
+
+process.setMaxListeners(64);
+const startedAt = performance.now();
+const queue = [...chosen.entries()];
+const results: Row[][] = [];
+await Promise.all(
+  Array.from({ length: AT_ONCE }, async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [place, { family, cases }] = next;
+      results[place] = await playFamily(family, cases);
+    }
+  }),
+);
+const rows = results.flat();
 
 const failed = rows.filter(({ problems }) => problems.length > 0);
 const seconds = Math.round((performance.now() - startedAt) / 1_000);

@@ -20,7 +20,7 @@ import { type Certificates, makeCertificates } from '../helpers/certificates.ts'
 import { LinkDevice, sample } from '../helpers/link-device.ts';
 import { startTcpProxy, type TcpProxy } from '../helpers/mqtt-proxy.ts';
 import { findProgram } from '../helpers/programs.ts';
-import { must } from './case.ts';
+import { must, type Need } from './case.ts';
 import { Gateway } from './gateway.ts';
 import { Observer } from './observer.ts';
 import { within } from './wait.ts';
@@ -146,7 +146,7 @@ export class World {
         ]),
       ),
       limits: { ...GENEROUS, ...limits },
-      journal: { durability: 'process', min_free_bytes: 0 },
+      journal: { durability: 'process', min_free_bytes: 0, sync_interval_ms: 20 },
       log: { level: 'debug', format: logFormat },
     };
     const gateway = new Gateway(config);
@@ -169,6 +169,16 @@ export class World {
     const world = new World({ gateway, observer, proxy, certificates, line, victim, ports, undo });
     await world.#meetGoodDevices(keyed);
     return world;
+  }
+
+  /** What this machine cannot give the cases. */
+  get lacks(): readonly Need[] {
+    const there: Record<Need, boolean> = {
+      mosquitto: this.proxy !== undefined,
+      openssl: this.certificates !== undefined,
+      'socat or python3': this.line !== undefined,
+    };
+    return (Object.keys(there) as Need[]).filter((need) => !there[need]);
   }
 
   port(name: string): number {
@@ -238,6 +248,11 @@ export class World {
     for (const step of this.#cleanUps.splice(0).toReversed()) await step();
   }
 
+  /** For the test of the harness: this good device is not heard any more. */
+  silenceGood(name: string): void {
+    for (const good of this.#good) if (good.name === name) good.device.close();
+  }
+
   /** Every good device sends one more reading, gets its ACK, and the reading is published. Milliseconds in all. */
   async nextGood(): Promise<number> {
     const startedAt = performance.now();
@@ -261,7 +276,9 @@ export class World {
     // What an attack has left on a serial line takes the first frame with it, and a datagram may be lost.
     const again = name === 'serial' || name.includes('udp') ? setInterval(send, 150) : undefined;
     try {
-      await within(device.acknowledged(seq), ANSWER_MS, `the ACK of the good device on ${name}`);
+      await within(device.acknowledged(seq), ANSWER_MS, 'no ACK');
+    } catch (error) {
+      throw new Error(`the good device on ${name} was not served: ${String(error).slice(0, 100)}`, { cause: error });
     } finally {
       clearInterval(again);
     }

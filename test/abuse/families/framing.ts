@@ -46,7 +46,8 @@ function onUdp(name: string, counted: Counted, datagrams: () => Uint8Array[], al
 }
 
 function onSerial(name: string, counted: Counted, bytes: () => Uint8Array, also?: string[]): AbuseCase {
-  return { name, counted, ...(also !== undefined && { also }), run: async (world) => world.onLine(bytes()) };
+  const needs = 'socat or python3';
+  return { name, counted, needs, ...(also !== undefined && { also }), run: async (world) => world.onLine(bytes()) };
 }
 
 const skipped = (reason: string, by: number | 'some', transport = 'tcp'): Counted => ({
@@ -250,6 +251,7 @@ const cases: AbuseCase[] = [
   {
     name: 'a frame of a session on the line of another',
     counted: { 'link.serial.rejected.unknown-session': 1 },
+    needs: 'socat or python3',
     async run(world: World) {
       const device = await world.device();
       await device.hello();

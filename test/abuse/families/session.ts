@@ -11,6 +11,10 @@ const rejected = (reason: string, by: number | 'some' = 1, transport = 'tcp'): C
   [`link.${transport}.rejected.${reason}`]: by,
 });
 
+function bytes(count: number, value: number): number[] {
+  return Array.from({ length: count }, () => value);
+}
+
 const soon = <T>(work: Promise<T>, what: string): Promise<T> => within(work, 3_000, what);
 
 async function expectError(device: LinkDevice, code: MessageOf<'ERROR'>['code']): Promise<void> {
@@ -225,7 +229,7 @@ const cases: AbuseCase[] = [
     changed(helloFrame(), (bytes) => (bytes[0] = 0x22)),
   ),
   stranger('REPORT of boot 0', 'out-of-range', 'malformed', () =>
-    raw('REPORT', { sid: 0, seq: 1, ackWanted: true }, [...new Array(16).fill(0), 1, 1, 1, 1]),
+    raw('REPORT', { sid: 0, seq: 1, ackWanted: true }, [...bytes(16, 0), 1, 1, 1, 1]),
   ),
   malformed('HELLO in a session', 'bad-sid', ({ sid }) =>
     changed(helloFrame(), (bytes) => new DataView(bytes.buffer).setUint32(2, sid)),
@@ -234,10 +238,8 @@ const cases: AbuseCase[] = [
   malformed('PING that wants an ACK', 'wrong-ack', ({ sid }) =>
     raw('PING', { sid, seq: 1, ackWanted: true }, [0, 0, 0, 1]),
   ),
-  malformed('WELCOME from a device', 'wrong-direction', ({ sid }) =>
-    raw('WELCOME', { sid, seq: 1 }, new Array(20).fill(1)),
-  ),
-  malformed('ACK from a device', 'wrong-direction', ({ sid }) => raw('ACK', { sid, seq: 1 }, new Array(9).fill(0))),
+  malformed('WELCOME from a device', 'wrong-direction', ({ sid }) => raw('WELCOME', { sid, seq: 1 }, bytes(20, 1))),
+  malformed('ACK from a device', 'wrong-direction', ({ sid }) => raw('ACK', { sid, seq: 1 }, bytes(9, 0))),
   malformed('GAP that ends before it begins', 'out-of-range', ({ sid }) =>
     raw('GAP', { sid, seq: 5, ackWanted: true }, [0, 0, 0, 9, 0, 0, 0, 1]),
   ),
