@@ -34,6 +34,8 @@ export interface ExplainedStretch {
   readonly ok: boolean;
 }
 
+/** Skips that never were a frame. */
+const NOTHING: ReadonlySet<string> = new Set(['noise', 'fill', 'empty']);
 const SHOWN_BYTES = 8;
 const MAX_CELL = 44;
 
@@ -61,22 +63,14 @@ export function explainStretches(instance: ProfileInstance, bytes: Uint8Array): 
   decoder.end();
   const stretches: ExplainedStretch[] = [];
   let at = 0;
-  let skipped: { from: number; reason: string; length: number } | undefined;
-  const closeSkip = (): void => {
-    if (skipped === undefined) return;
-    const { from, reason, length } = skipped;
-    skipped = undefined;
-    stretches.push(explainSkip(instance, bytes.subarray(from, from + length), from, reason));
-  };
   for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
-    if (item.kind === 'frame') {
-      closeSkip();
-      stretches.push(explainFrame(instance, item.bytes.slice(), at, item.wireLength));
-    } else if (skipped === undefined) skipped = { from: at, reason: item.reason, length: item.wireLength };
-    else skipped = { ...skipped, length: skipped.length + item.wireLength };
+    stretches.push(
+      item.kind === 'frame'
+        ? explainFrame(instance, item.bytes.slice(), at, item.wireLength)
+        : explainSkip(instance, item.bytes.slice(), at, item.reason),
+    );
     at += item.wireLength;
   }
-  closeSkip();
   return stretches;
 }
 
@@ -102,6 +96,11 @@ function table(stretch: ExplainedStretch, index: number, paint: Paint): string {
   const verdict = ok ? paint.green('good') : paint.red('bad');
   const name = skipped === undefined ? (explanation.message ?? 'unknown message') : `no frame (${skipped})`;
   const lines = [`${paint.bold(`${index + 1}: ${name}`)}, ${length} bytes from byte ${from}: ${verdict}`];
+  // Noise has no fields: to name its bytes as if it had would only mislead.
+  if (skipped !== undefined && NOTHING.has(skipped)) {
+    lines.push(`  ${hexOf(explanation.bytes, { from: 0, to: explanation.bytes.length })}`);
+    return lines.join('\n');
+  }
   lines.push(...partRows(explanation, checksum?.at, paint));
   for (const { name: computed, value } of explanation.computed) lines.push(`  ${paint.bold(computed)} ${value}`);
   if (checksum !== undefined) {
@@ -139,7 +138,7 @@ function partRows({ parts, bytes }: FrameExplanation, badAt: number | undefined,
   ];
 }
 
-function hexOf(bytes: Uint8Array, { from, to }: ExplainedPart): string {
+function hexOf(bytes: Uint8Array, { from, to }: Pick<ExplainedPart, 'from' | 'to'>): string {
   const shown = Array.from(bytes.subarray(from, Math.min(to, from + SHOWN_BYTES)), (byte) =>
     byte.toString(16).padStart(2, '0'),
   );
