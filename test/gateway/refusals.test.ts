@@ -9,6 +9,8 @@ import { REFUSAL_REASONS, type RefusalReason } from '../../gateway/sessions/link
 
 const ID = 'a1b2c3d4e5f60718';
 
+const nothing = () => ({});
+
 let now = 0;
 let lines: Record<string, unknown>[] = [];
 let events: Record<string, unknown>[] = [];
@@ -23,7 +25,6 @@ beforeEach(() => {
     subscribe: () => undefined,
     unsubscribe: () => undefined,
   };
-  const nothing = () => ({});
   const bridge = new Bridge({
     connection,
     topics: new Topics('b'),
@@ -71,5 +72,5 @@ it('what strangers claim to be is bounded, and does not crowd out a device of th
 it('every reason is in the docs', () => {
   const page = readFileSync(new URL('../../docs/keys.md', import.meta.url), 'utf8');
   const documented = Array.from(page.matchAll(/^\| `([a-z-]+)` \|/gm), ([, reason]) => reason);
-  expect(documented.toSorted()).toEqual(REFUSAL_REASONS.toSorted());
+  expect(new Set(documented)).toEqual(new Set(REFUSAL_REASONS));
 });

@@ -131,7 +131,7 @@ export class Handshakes {
 
   /** Forgets what waits for this device, or for all. */
   clear(device?: string): void {
-    for (const pending of [...this.#bySid.values()]) {
+    for (const pending of this.#bySid.values()) {
       if (device === undefined || pending.link.device.id === device) this.#remove(pending);
     }
   }

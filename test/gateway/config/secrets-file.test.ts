@@ -36,7 +36,7 @@ describe('a secret that is added', () => {
     ['nothing', ''],
   ])('leaves what is there: %s', (_, text) => {
     const path = join(configFolder({ 'secrets.yaml': text }), 'secrets.yaml');
-    const before = (secretsIn(path) ?? {}) as object;
+    const before = secretsIn(path) ?? {};
     expect(addSecret(path, '1122334455667788', '0x10', false)).toMatchObject({ ok: true, replaced: false });
     expect(secretsIn(path)).toEqual({ ...before, '1122334455667788': '0x10' });
     for (const [comment] of text.matchAll(/# .*/g)) expect(readFileSync(path, 'utf8')).toContain(comment);
