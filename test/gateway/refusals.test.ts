@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, it } from 'vitest';
-import { createLog } from '../../gateway/log.ts';
+import { LimitWatch } from '../../gateway/limits/limit-watch.ts';
+import { createLog, rateLimited } from '../../gateway/log.ts';
 import { Bridge } from '../../gateway/mqtt/bridge.ts';
 import { Topics } from '../../gateway/mqtt/topics.ts';
 import { Refusals } from '../../gateway/refusals.ts';
@@ -25,6 +26,8 @@ beforeEach(() => {
     subscribe: () => undefined,
     unsubscribe: () => undefined,
   };
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const log = createLog({ level: 'info', pretty: false, write });
   const bridge = new Bridge({
     connection,
     topics: new Topics('b'),
@@ -32,9 +35,9 @@ beforeEach(() => {
     info: nothing,
     health: nothing,
     now: () => now,
+    logsPerS: 2,
+    watch: new LimitWatch(rateLimited(log, () => now)),
   });
-  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
-  const log = createLog({ level: 'info', pretty: false, write });
   refusals = new Refusals(
     bridge,
     log,
