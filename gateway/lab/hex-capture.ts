@@ -9,9 +9,8 @@
 import { type HexInput, parseHex } from '../commands/hex-input.ts';
 import { type Capture, captureOf, type Piece } from './capture.ts';
 
-/** The bytes at the end of a line, behind something that is none: at least two, parted or not. */
-const HEX_AT_END = /(?:^|[^0-9a-z])((?:(?:0x)?[0-9a-f]{2}[ :,]{0,2})*(?:0x)?[0-9a-f]{2})\s*$/i;
-const MAX_LINE = 64 * 1024;
+/** What hex and what parts it is made of. */
+const HEX_CHARACTER = /[0-9a-fx :,\t\r]/i;
 
 export type HexCapture = { ok: true; capture: Capture } | Extract<HexInput, { ok: false }>;
 
@@ -25,8 +24,7 @@ export function hexCapture(text: string): HexCapture {
       pieces.push({ bytes: parsed.bytes, atMs: undefined });
       continue;
     }
-    const atEnd = line.length <= MAX_LINE ? HEX_AT_END.exec(line)?.[1] : undefined;
-    const rest = atEnd === undefined ? parsed : parseHex(atEnd);
+    const rest = parseHex(hexAtEnd(line));
     if (!rest.ok || rest.bytes.length < 2) return { ...parsed, line: index + 1 };
     pieces.push({ bytes: rest.bytes, atMs: undefined });
   }
@@ -37,6 +35,14 @@ export function hexCapture(text: string): HexCapture {
     return { ok: true, capture: captureOf([{ bytes: whole.bytes, atMs: undefined }], 'none') };
   }
   return { ok: true, capture: captureOf(pieces, 'lines') };
+}
+
+/** What stands behind the last character that cannot be part of hex; a word that is cut by that is left out whole. */
+function hexAtEnd(line: string): string {
+  let at = line.length;
+  while (at > 0 && HEX_CHARACTER.test(line[at - 1] ?? '')) at -= 1;
+  const rest = line.slice(at);
+  return at > 0 && /[0-9a-z_]/i.test(line[at - 1] ?? '') ? rest.replace(/^[0-9a-fx]+/i, '') : rest;
 }
 
 /** Lines of 8, 16, 24 … bytes that begin differently were wrapped by a program, not by a device. */
