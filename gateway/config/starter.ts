@@ -29,6 +29,11 @@ sources:
   # - serial: /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0
   #   baud: 115200
 
+  # A sensor, meter or battery with a protocol of its own. "bytes2mqtt profiles" lists what is known.
+  # - serial: /dev/ttyUSB1
+  #   profile: pms5003
+  #   device: air_livingroom        # its name in topics
+
   # A program on this machine.
   # - unix: /run/bytes2mqtt/link.sock
   #   mode: "0660"

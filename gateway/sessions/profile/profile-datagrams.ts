@@ -104,6 +104,7 @@ export class ProfileDatagrams implements Session, ProfileLine, AwaitsDurable {
 
   #takeDatagram(bytes: Uint8Array, peer: Peer): void {
     const { counters } = this.#source;
+    if (this.#table.closed) return;
     if (this.#table.context.journal.full) {
       counters.busy++;
       return;

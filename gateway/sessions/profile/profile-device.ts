@@ -55,6 +55,8 @@ export class ProfileDevice {
   readonly #timeoutMs: number;
   readonly boot: number;
   #seq = 0;
+  /** The journal knows of this boot. */
+  #noted = false;
   #heardAt: number;
   #setUpAt = 0;
   /** When a message was last passed on, by its name; with `every_s` only. */
@@ -131,7 +133,7 @@ export class ProfileDevice {
     if (this.#map.describe()) {
       this.#note();
       this.#context.listener.schema(this.device);
-    } else if (this.#seq === 0) this.#note();
+    } else if (!this.#noted) this.#note();
     if (samples.length === 0) return this.device.newestLsn;
     const receivedAt = context.wallNow();
     const wrong = mapTimes(samples, undefined, context.now(), receivedAt);
@@ -181,6 +183,7 @@ export class ProfileDevice {
   }
 
   #note(): void {
+    this.#noted = true;
     const { id } = this.device;
     const nextSeq = this.#seq + 1;
     this.#context.journal.noteDevice({ id, boot: this.boot, nextSeq, schema: this.#map.stored, schemaCrc: 1 });

@@ -31,6 +31,8 @@ export class ProfileTable {
   readonly #paused: PausedCarriers;
   readonly #awaiting = new Set<AwaitsDurable>();
   readonly #check: Timer;
+  /** The gateway stops: nothing is taken any more. */
+  closed = false;
 
   /** Devices that are named in the configuration are known from now on. */
   constructor(context: ProfileContext, sources: readonly SourceConfig[]) {
@@ -84,7 +86,7 @@ export class ProfileTable {
 
   /** Whether a line has to stop reading because the way onward is full. */
   mustWait(line: Pausable): boolean {
-    return this.#paused.mustWait(line);
+    return this.closed || this.#paused.mustWait(line);
   }
 
   /** Answers of this one wait for the journal. */
@@ -111,7 +113,9 @@ export class ProfileTable {
     this.#paused.resume();
   }
 
+  /** Devices are offline from now on; their lines are closed with their channels. */
   close(): void {
+    this.closed = true;
     this.context.timers.cancel(this.#check);
     for (const { device } of this.#devices.values())
       if (device.line !== undefined) device.left(device.line, 'shutdown');
