@@ -28,7 +28,13 @@ describe('the docs are in step with the code', () => {
       const loaded = loadText(
         example,
         {},
-        { 'secrets.yaml': `mqtt: x\ngreenhouse: ${'0123456789abcdef'.repeat(4)}\n`, 'ca.pem': 'x' },
+        {
+          'secrets.yaml': `mqtt: x\ngreenhouse: ${'0123456789abcdef'.repeat(4)}\n`,
+          'ca.pem': 'x',
+          'gateway.crt': 'x',
+          'gateway.key': 'x',
+          'devices-ca.crt': 'x',
+        },
       );
       expect(loaded.ok ? [] : loaded.problems, example).toEqual([]);
     }
