@@ -65,7 +65,8 @@ export class LinkDatagrams implements Session, Origin {
       bytes += datagram.bytes.length;
       this.#peer = datagram.peer;
       this.#size = datagram.bytes.length;
-      if (datagram.bytes.length === 0) count(this.#counters.skippedBytes, 'empty', 0);
+      // It has no bytes that could be counted as skipped.
+      if (datagram.bytes.length === 0) count(this.#counters.rejected, 'empty');
       else if (datagram.bytes.length > MAX_DATAGRAM_BYTES)
         count(this.#counters.skippedBytes, 'too-long', datagram.bytes.length);
       else this.#table.receive(datagram.bytes, this, this.#counters);

@@ -152,7 +152,8 @@ describe('the header', () => {
 
   it.each([
     ['a wrong CRC', 'bad-crc', (frame: Uint8Array) => frame.fill(0, 12, 13)],
-    ['a security level that needs keys', 'unsupported-security', (frame: Uint8Array) => frame.fill(0x2a, 0, 1)],
+    ['a sealed frame in a plain session', 'wrong-level', (frame: Uint8Array) => frame.fill(0x2a, 0, 1)],
+    ['a security level that does not exist', 'unsupported-security', (frame: Uint8Array) => frame.fill(0x32, 0, 1)],
     ['too few bytes', 'too-short', (frame: Uint8Array) => frame.subarray(0, 13)],
   ] as const)('%s is noise: counted, not answered', async (_name, code, spoil) => {
     const host = await LinkHost.start();
@@ -250,5 +251,6 @@ it('an empty and an oversize datagram are counted', async () => {
   device.sendFrame(new Uint8Array(0));
   device.sendFrame(new Uint8Array(1_201));
   await device.settled();
-  expect(Object.fromEntries(host.counters.udp.skippedBytes)).toEqual({ empty: 0, 'too-long': 1_201 });
+  expect(Object.fromEntries(host.counters.udp.skippedBytes)).toEqual({ 'too-long': 1_201 });
+  expect(Object.fromEntries(host.counters.udp.rejected)).toEqual({ empty: 1 });
 });
