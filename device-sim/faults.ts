@@ -2,9 +2,9 @@
  * What goes wrong on a wire, as a component: it stands between a device and its transport and is itself a Transport.
  *
  * ```
- *   device ─→ send ─→ death, half-open, drop, corrupt, duplicate ─→ reorder            ─→ datagram
- *                                                                └→ stall, split, merge ─→ stream
- *   device ←─ onBytes ←──────────── drop, corrupt, duplicate, reorder | split ←────────── what arrived
+ *   device ─→ send ─→ death, half-open, drop, corrupt ─┬─ duplicate, reorder ────────────────────────→ datagram
+ *                                                      └─ cut, noise, duplicate, stall, split, merge ─→ stream
+ *   device ←─ onBytes ←─────── drop, corrupt, duplicate, reorder | cut, noise, split ←─────────── what arrived
  * ```
  *
  * A rate is the probability, 0 to 1, that the fault strikes one write (or one piece received). All chance is seeded.

@@ -116,6 +116,22 @@ describe('datagrams', () => {
     expect(wire.written.every(({ length }) => length === 20)).toBe(true);
   });
 
+  test('cut takes bytes out and noise puts some before, of streams only', async () => {
+    const { injector, wire, counts } = await faulty('tcp', { cut: 1, noise: 1 });
+    const sent = Uint8Array.from({ length: 64 }, (_, index) => index);
+    injector.send(sent);
+    const [written] = wire.written;
+    expect(written).toBeDefined();
+    // Noise is 1 to 16 bytes, and 1 to 8 are missing.
+    expect(written!.length).toBeGreaterThanOrEqual(64 - 8 + 1);
+    expect(written!.length).toBeLessThanOrEqual(64 - 1 + 16);
+    expect(sent).toEqual(Uint8Array.from({ length: 64 }, (_, index) => index));
+    expect({ cut: counts.cut, noise: counts.noise }).toEqual({ cut: 1, noise: 1 });
+    const datagrams = await faulty('udp', { cut: 1, noise: 1 });
+    datagrams.injector.send(sent);
+    expect(datagrams.wire.written).toEqual([sent]);
+  });
+
   test('drop, duplicate and reorder are counted exactly', async () => {
     const { wire, injector, counts, closed } = await faulty('udp', { drop: 0.2, duplicate: 0.2, reorder: 0.2 });
     for (const message of messages) injector.send(message);
