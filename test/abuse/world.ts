@@ -27,6 +27,8 @@ import { within } from './wait.ts';
 
 const BASE = 'abuse';
 const ANSWER_MS = 5_000;
+/** Small datagrams that the smallest receive buffers hold without trouble. */
+const BATCH = 50;
 
 export interface WorldOptions {
   readonly limits?: Readonly<Record<string, unknown>>;
@@ -210,6 +212,15 @@ export class World {
     await once(socket, 'listening');
     this.atEnd(() => socket.close());
     return new Attacker(socket, this.port(source));
+  }
+
+  /** Sends `count` datagrams, no faster than a small receive buffer of the system takes: all of them are to arrive. */
+  async datagramsInTurn(count: number, send: (n: number) => unknown): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      await send(n);
+      // When the gateway has answered this, it has looked at its sockets, too.
+      if (n % BATCH === BATCH - 1) await this.observer.request('ping');
+    }
   }
 
   /** A device of its own, to be misused. */

@@ -57,7 +57,7 @@ const cases: AbuseCase[] = [
     async run(world) {
       const device = await world.device('udp');
       await hello(device);
-      for (let token = 0; token < 700; token++) device.send({ type: 'PING', token });
+      await world.datagramsInTurn(700, (token) => device.send({ type: 'PING', token }));
       const error = await soon(device.next('ERROR'), 'ERROR');
       must(error.code === 'rate_limited' && error.retryAfter >= 1, `ERROR ${error.code}`);
       return 700 * 18;
@@ -97,7 +97,7 @@ const cases: AbuseCase[] = [
     counted: { 'limits.handshakes_per_address_per_s': 'some', 'link.udp.rejected.handshake-rate': 'some' },
     async run(world) {
       const attacker = await world.datagrams('udp', '127.0.0.4');
-      for (let n = 0; n < 150; n++) await attacker.send(helloFrame());
+      await world.datagramsInTurn(150, () => attacker.send(helloFrame()));
       await sleep(50);
       must(attacker.answeredBytes <= attacker.sentBytes * 1.5, `answered with ${attacker.answeredBytes} bytes`);
       return attacker.sentBytes;
@@ -109,11 +109,7 @@ const cases: AbuseCase[] = [
     async run(world) {
       const attacker = await world.datagrams('udp', '127.0.0.5');
       const frame = changed(helloFrame(), (bytes) => (bytes[0] = 0x40));
-      for (let n = 0; n < 1_000; n++) {
-        await attacker.send(frame);
-        // Not faster than a receive buffer of any size takes.
-        if (n % 100 === 99) await sleep(10);
-      }
+      await world.datagramsInTurn(1_000, () => attacker.send(frame));
       await sleep(50);
       must(attacker.answers.length <= 700, `${attacker.answers.length} answers`);
       return attacker.sentBytes;
@@ -124,7 +120,7 @@ const cases: AbuseCase[] = [
     counted: { 'limits.answers_per_s': 'some' },
     async run(world) {
       const attacker = await world.datagrams('time', '127.0.0.6');
-      for (let n = 0; n < 1_000; n++) await attacker.send(Uint8Array.of(1, 2, 3, 4));
+      await world.datagramsInTurn(1_000, () => attacker.send(Uint8Array.of(1, 2, 3, 4)));
       await sleep(50);
       must(attacker.answeredBytes <= attacker.sentBytes * 1.5, `answered with ${attacker.answeredBytes} bytes`);
       must(attacker.answers.length <= 700, `${attacker.answers.length} answers`);
@@ -158,10 +154,12 @@ const cases: AbuseCase[] = [
     also: ['limits.answers_per_s'],
     async run(world) {
       const attacker = await world.datagrams('udp', '127.0.0.7');
-      for (let n = 0; n < 300; n++) {
-        const message = { type: 'REPORT', device: strangerId(), boot: 1, uptime: 0, samples: [sample(1)] } as const;
-        await attacker.send(encodeMessage({ ...message, samples: [...message.samples] }, { sid: 0, seq: 1 }));
-      }
+      await world.datagramsInTurn(300, () => {
+        const device = strangerId();
+        return attacker.send(
+          encodeMessage({ type: 'REPORT', device, boot: 1, uptime: 0, samples: [sample(1)] }, { sid: 0, seq: 1 }),
+        );
+      });
       await sleep(50);
       must(attacker.answeredBytes <= attacker.sentBytes * 1.5, `answered with ${attacker.answeredBytes} bytes`);
       return attacker.sentBytes;

@@ -334,7 +334,7 @@ const secure: AbuseCase[] = [
     async run(world) {
       const attacker = await world.datagrams('closed_udp', '127.0.0.9');
       const { frame } = beginHandshake(wrongKey, hello(world.victim.id));
-      for (let n = 0; n < 300; n++) await attacker.send(frame);
+      await world.datagramsInTurn(300, () => attacker.send(frame));
       await sleep(50);
       must(attacker.answeredBytes <= attacker.sentBytes * 1.5, `answered with ${attacker.answeredBytes} bytes`);
       return attacker.sentBytes;
