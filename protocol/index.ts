@@ -60,5 +60,7 @@ export type { OpenedFrame, SealedHeader } from './link/secure/secure-channel.ts'
 export type { SecureErrorCode, SecureFailure } from './link/secure/secure-failure.ts';
 export type * from './profile/profile.ts';
 export { CODEC_NAMES, profileCodec } from './profiles/codecs.ts';
+export { formatProfileProblem, loadProfile } from './profile/load.ts';
+export type { LoadedProfile, ProfileProblem, ProfileText } from './profile/load.ts';
 export { profileJsonSchema } from './profile/schema.ts';
 export * from './suggest.ts';

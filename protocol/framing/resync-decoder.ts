@@ -19,6 +19,12 @@ export const NEED_MORE = 0;
 export const BAD_LENGTH = -1;
 export const TOO_LONG = -2;
 export const UNKNOWN_TYPE = -3;
+/** No frame begins here, for a reason that the sync alone cannot tell. */
+export const NOT_HERE = -4;
+/** What stands at the end of the frame is not what frames of its kind end with. */
+export const BAD_TRAILER = -5;
+/** Bytes that only keep the line busy. */
+export const IDLE = -6;
 
 export interface Candidate {
   /** Every frame starts with these bytes; may be empty, then every byte may start one. */
@@ -145,6 +151,9 @@ export class ResyncDecoder implements FrameDecoder {
     if (total === BAD_LENGTH) return 'bad-length';
     if (total === TOO_LONG) return 'too-long';
     if (total === UNKNOWN_TYPE) return 'unknown-type';
+    if (total === NOT_HERE) return 'noise';
+    if (total === BAD_TRAILER) return 'bad-trailer';
+    if (total === IDLE) return 'fill';
     this.judged = end - at;
     if (total === NEED_MORE || at + total > end) return queue.sealed;
     this.judged = total;

@@ -23,7 +23,7 @@ export interface Profile {
   readonly about: ProfileAbout;
   /**
    * Everything that can come out of `decode`, numbered 0–255 in the order of the file, so that numbers are stable; repeats
-   * are listed up to their maximum. Numbers that are not listed appear through `DecodedFrame.newChannels`.
+   * are listed up to their maximum. Numbers that are not listed appear through `DecodedProfileFrame.newChannels`.
    */
   readonly channels: readonly ProfileChannel[];
   readonly commands: readonly ProfileCommand[];
@@ -177,7 +177,7 @@ export interface ProfileInstance {
    * The readings of a frame out of `createDecoder`. With `request` the frame is taken for the answer to it (Modbus
    * answers do not name their registers). Never throws, whatever the bytes.
    */
-  decode(frame: Uint8Array, request?: OutgoingRequest): DecodedFrame;
+  decode(frame: Uint8Array, request?: OutgoingRequest): DecodedProfileFrame;
   /** Why a frame, or a skip with the reason `bad-checksum`, fails its checksum; undefined when it does not. */
   failedChecksum(bytes: Uint8Array): FailedChecksum | undefined;
   /** To be sent in this order after the line opens, and again after a long silence. */
@@ -258,7 +258,7 @@ export type DecodeErrorCode =
   /** A record, a count or a text inside that makes no sense. */
   | 'bad-content';
 
-export type DecodedFrame =
+export type DecodedProfileFrame =
   | {
       readonly ok: true;
       readonly message: string;

@@ -358,6 +358,7 @@ const BODY = {
   drop_if: expression.optional().describe('Frames for which this holds are dropped and counted.'),
   time: expression.optional().describe('When the frame was measured, in Unix seconds.'),
   reply: template.optional().describe('What is answered to such a frame.'),
+  fill: byte.optional().describe('What the simulator puts where no field is. Default: 00, in text the letter P.'),
   reply_after: oneOf(['now', 'durable']).default('now').describe('durable: only once the readings are safe.'),
 };
 

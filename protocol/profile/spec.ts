@@ -205,6 +205,7 @@ export interface BodySpec {
   drop_if?: string | undefined;
   time?: string | undefined;
   reply?: string | undefined;
+  fill?: number | undefined;
   reply_after: 'now' | 'durable';
 }
 
