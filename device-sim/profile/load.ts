@@ -2,18 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as protocol from '../../protocol/index.ts';
-import { CODEC_NAMES, type Profile, profileCodec } from '../../protocol/index.ts';
-// TEMPORARY until loadProfile is exported
-const { loadProfile, formatProfileProblem } = protocol as unknown as {
-  loadProfile(o: {
-    name: string;
-    text: string;
-    file?: string;
-    registers?: Registers;
-  }): { ok: true; profile: Profile } | { ok: false; problems: unknown[] };
-  formatProfileProblem(p: unknown): string;
-};
+import { CODEC_NAMES, type Profile, formatProfileProblem, loadProfile, profileCodec } from '../../protocol/index.ts';
 
 /** Where the shipped files lie, seen from the source and from what was built. */
 const FOLDER = ['../../protocol/profiles/', '../../../protocol/profiles/']

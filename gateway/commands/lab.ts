@@ -5,12 +5,13 @@ import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { type Capture, captureOf, piecesBySilence, rhythmMs } from '../lab/capture.ts';
 import { hexCapture } from '../lab/hex-capture.ts';
-import type { KnownProfile } from '../lab/known-profiles.ts';
+import { knownProfiles } from '../lab/known-profiles.ts';
 import { propose, type Proposal } from '../lab/proposal.ts';
 import { starterProfile } from '../lab/starter.ts';
 import { parseHex } from './hex-input.ts';
 import { listenSerial, listenTcp, type ListenOptions, type TimedChunk } from './lab-port.ts';
 import { labTable } from './lab-table.ts';
+import { shippedProfiles } from './loaded-profile.ts';
 import { isStdin, readStdin, sayHexProblem, TOO_MUCH } from './read-hex.ts';
 import { paintFor, printError, printOut } from './terminal.ts';
 
@@ -44,7 +45,7 @@ export async function lab(words: readonly string[], options: LabOptions): Promis
     return EXIT.failed;
   }
   const proposals = propose(capture);
-  const known: KnownProfile[] = [];
+  const known = knownProfiles(capture, shippedProfiles());
   if (options.json === true)
     printOut(JSON.stringify({ bytes: capture.size, known, proposals: proposals.map(plain) }, undefined, 2));
   else printOut(labTable(capture, known, proposals, paintFor(process.stdout)));

@@ -89,7 +89,8 @@ export function lengthText({ at, type, times, plus }: LengthField): string {
 
 export function checksumText(fit: ChecksumFit): string {
   const { algorithm, from, to, at, order, encoding, constant } = fit;
-  const parts = [`type: ${algorithm.name}`, `from: ${from}`, `to: ${to}`, `at: ${at}`];
+  const type = algorithm.name.startsWith('CRC-') ? `type: crc, crc: ${algorithm.name}` : `type: ${algorithm.name}`;
+  const parts = [type, `from: ${from}`, `to: ${to}`, `at: ${at}`];
   if (encoding === 'hex') parts.push(`size: ${algorithm.size * 2}`, 'encoding: HEX');
   else if (algorithm.size > 1) parts.push(`order: ${order}`);
   if (algorithm.complement !== undefined) parts.push(`complement: ${algorithm.complement}`);

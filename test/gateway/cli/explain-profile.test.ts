@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { profileCodec } from '../../../protocol/index.ts';
+import { cli } from '../../helpers/cli.ts';
+import { configFolder } from '../../helpers/config-folder.ts';
+import { join } from 'node:path';
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+const TRACKER = profileCodec('gt06')!.open();
+const ALARM = TRACKER.encode('alarm', { latitude: 48.137, longitude: 11.575, speed: 50, alarm: 'fence_out' });
+
+/** A device nobody ships. */
+const YAML = `
+title: A made-up scale
+framing: { sync: a5 5a, length: { at: 2, type: u8, plus: 4 }, max: 64 }
+checksum: { type: sum8, from: 2, to: -1, at: -1 }
+parameters:
+  address: { type: u8, default: 1 }
+messages:
+  weight:
+    match: { 3: 01 }
+    fields:
+      mass: { at: 4, type: u16, scale: 0.01, unit: kg, class: weight }
+      stable: { at: 6, bit: 0 }
+`;
+const GOOD = 'a55a 04 01 04d2 01 dc';
+
+function own(): string {
+  return join(configFolder({ 'scale.yaml': YAML }), 'scale.yaml');
+}
+
+describe('bytes2mqtt explain --profile', () => {
+  it('names every byte of a frame by the profile', async () => {
+    const { code, stdout } = await cli(['explain', '--profile', own(), ...GOOD.split(' ')]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/1: weight, 8 bytes from byte 0: good/);
+    expect(stdout).toMatch(/^ +0 +a5 5a +sync/m);
+    expect(stdout).toMatch(/^ +2 +04 +length/m);
+    expect(stdout).toMatch(/^ +4 +04 d2 +mass +12\.34 kg/m);
+    expect(stdout).toMatch(/^ +6 +01 +stable +yes/m);
+    expect(stdout).toMatch(/^ +7 +dc +checksum/m);
+  });
+
+  it('says computed and received of a checksum that fails', async () => {
+    const { code, stdout } = await cli(['explain', '--profile', own(), 'a55a040104d201dd']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/bad-checksum at byte 7: computed (0x)?dc, received (0x)?dd/i);
+    expect(stdout).toMatch(/^> +7 +dd/m);
+  });
+
+  it('parts frames and noise', async () => {
+    const { code, stdout } = await cli(['explain', '--profile', 'gt06'], {
+      stdin: `aabb\n${hex(ALARM)}\n${hex(ALARM)}\n`,
+    });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/1: no frame \(noise\), 2 bytes from byte 0: bad\n +aa bb/);
+    expect(stdout).toMatch(/2: alarm, \d+ bytes from byte 2: good/);
+    expect(stdout).toMatch(/3: alarm, \d+ bytes from byte \d+: good/);
+    expect(stdout).toContain('fence_out');
+  });
+
+  it('prints JSON', async () => {
+    const { stdout } = await cli(['explain', '--profile', own(), '--json', GOOD]);
+    const { profile, stretches } = JSON.parse(stdout) as { profile: string; stretches: Record<string, unknown>[] };
+    expect(profile).toBe('scale');
+    expect(stretches).toMatchObject([{ from: 0, length: 8, ok: true, explanation: { message: 'weight' } }]);
+  });
+
+  it.each([
+    [['--profile', 'nothing_like_it', '00'], 'profiles'],
+    [['--profile', 'gt06', '--param', 'x=3', '00'], '--param x'],
+    [['--profile', 'gt06', '--param', 'x', '00'], 'NAME=VALUE'],
+    [['--profile', 'gt06', 'zz'], 'is not a hex digit'],
+    [['--profile', './no-such-file.yaml', '00'], 'no-such-file'],
+  ])('%j is refused with a word on what is wrong', async (args, hint) => {
+    const { code, stderr } = await cli(['explain', ...args]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(hint);
+    expect(stderr).not.toContain('    at ');
+  });
+
+  it('names line and field of a profile that is wrong', async () => {
+    const file = join(configFolder({ 'wrong.yaml': YAML.replace('type: u16', 'type: u17') }), 'wrong.yaml');
+    const { code, stderr } = await cli(['explain', '--profile', file, '00']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/wrong\.yaml:11/);
+    expect(stderr).toContain('mass');
+  });
+});
