@@ -32,6 +32,8 @@ export const OUTPUT_LIMIT = 64 * 1024;
 const MAX_LINGERING = 256;
 /** Read-ahead per socket: Node's default before 22, asked for by name because 22 has made it four times that. */
 export const SOCKET_READ_AHEAD = 16 * 1024;
+/** What a peer may still send to a channel that is closed; one that goes on is not waiting for our last bytes. */
+const MAX_DRAINED = 256 * 1024;
 /** A closing channel waits this long for its output to leave and for the peer's FIN; then it is cut. */
 export const LINGER_MS = 5_000;
 
@@ -64,6 +66,7 @@ export class DuplexChannel implements StreamChannel {
   #closed = false;
   #writable = true;
   #linger: Timer | undefined;
+  #drained = 0;
 
   /** Takes the stream over; `peer` tells the channels of one owner apart. */
   constructor(stream: Duplex, owner: ChannelOwner, peer: string) {
@@ -137,6 +140,7 @@ export class DuplexChannel implements StreamChannel {
     // Closing a socket with unread input sends RST, which can take the last bytes sent from the peer's hands. So the
     // input is read and dropped until the peer has finished too, for a while.
     stream.off('readable', onReadable);
+    stream.on('data', onDropped);
     stream.resume();
     if (stream instanceof Socket) {
       stream.end();
@@ -174,6 +178,12 @@ export class DuplexChannel implements StreamChannel {
     this.#owner.lingering?.delete(this);
   }
 
+  /** Input that came after the channel was closed. */
+  dropped(bytes: number): void {
+    this.#drained += bytes;
+    if (this.#drained > MAX_DRAINED) this.#cut();
+  }
+
   /** The stream's end was reached: everything before it was read. */
   reachedEnd(): void {
     this.#fin = true;
@@ -200,6 +210,10 @@ function onReadable(this: Duplex): void {
   // Without a byte it is the end, which the stream tells once it was asked.
   if (this.readableLength === 0) this.read(0);
   else (this as Owned)[CHANNEL].onEdge?.();
+}
+
+function onDropped(this: Duplex, chunk: Uint8Array): void {
+  (this as Owned)[CHANNEL].dropped(chunk.length);
 }
 
 function onDrain(this: Duplex): void {

@@ -23,8 +23,10 @@ export interface GatewayOptions {
   readonly journalFolder?: string | undefined;
   /** More keys of the section `journal`. */
   readonly journal?: Readonly<Record<string, unknown>> | undefined;
-  /** Keys of the section `limits`. */
+  /** Keys of the section `limits`; besides, they are wide open unless `shipped`. */
   readonly limits?: Readonly<Record<string, unknown>> | undefined;
+  /** Limits as they are shipped, but for those named. */
+  readonly shipped?: boolean;
   /** Whether clocks and disk can be made to lie. */
   readonly preload?: boolean;
 }
@@ -57,12 +59,12 @@ export class GatewayProcess {
     mkdirSync(options.folder, { recursive: true });
     this.#config = join(options.folder, 'bytes2mqtt.yaml');
     this.#log = join(options.folder, 'gateway.log');
-    const { brokerPort, base, tcpPort, udpPort, durability, folder, journal, limits } = options;
+    const { brokerPort, base, tcpPort, udpPort, durability, folder, journal, limits, shipped = false } = options;
     const config = {
       mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, base },
       sources: [{ tcp: `127.0.0.1:${tcpPort}` }, { udp: `127.0.0.1:${udpPort}`, receive_buffer: 4_194_304 }],
       journal: { dir: options.journalFolder ?? join(folder, 'journal'), durability, ...journal },
-      limits: { ...ROOMY, ...limits },
+      limits: { ...(!shipped && ROOMY), ...limits },
       log: { format: 'json' },
     };
     // JSON is YAML too.

@@ -189,6 +189,21 @@ describe('ends', () => {
     expect(context.timers.size).toBe(0);
   });
 
+  test('close: a peer that goes on sending is cut, without waiting for the time to be over', async () => {
+    const context = fakeContext();
+    const source = await listen({}, context);
+    const [client, channel] = await pair(source);
+    const failed = once(client, 'error');
+    channel.close();
+    const send = (): void => {
+      while (client.writable && client.write(Buffer.alloc(65_536)));
+    };
+    client.on('drain', send);
+    send();
+    expect((await failed)[0]).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
+    expect(context.timers.size).toBe(0);
+  });
+
   test('abort resets the connection', async () => {
     const source = await listen();
     const [client, channel] = await pair(source);
@@ -371,3 +386,30 @@ describe('listening', () => {
 async function untilQueued(context: FakeContext, size: number): Promise<void> {
   while (context.timers.size < size) await new Promise((resolve) => setImmediate(resolve));
 }
+
+test('closed connections whose peers never finish are waited for in bounded number, the oldest is cut', async () => {
+  const source = await listen();
+  const clients: Socket[] = [];
+  const reset: number[] = [];
+  for (let n = 0; n < 300; n++) {
+    const client = call(source);
+    client.resume();
+    client.on('error', () => reset.push(n));
+    clients.push(client);
+    const channel = await acceptStream(source);
+    channel.close();
+  }
+  // A reset behind the end of the stream is only seen by who writes.
+  while (reset.length < 300 - 256) {
+    for (const client of clients) client.write('x');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(reset.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 44 }, (_, n) => n));
+});
+
+test('what is held for a peer that does not read is as the context says', async () => {
+  const source = await listen({}, { ...fakeContext(), outputBytes: 5_000 });
+  const [, channel] = await pair(source);
+  expect(channel.room).toBe(5_000);
+  expect(channel.write(new Uint8Array(10_000))).toBe(5_000);
+});
