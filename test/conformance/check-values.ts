@@ -96,7 +96,7 @@ function compare(got: Shown | undefined, wanted: unknown, tolerance: number | un
 /** The names of the bits that are set, as a channel of flags shows them. */
 function flagText(profile: Profile, alias: string, mask: number): string {
   const names = profile.messages.flatMap(({ fields }) => fields).find(({ name }) => name === alias)?.options ?? [];
-  return names.filter((_, bit) => (mask & (1 << bit)) !== 0).join(',');
+  return names.filter((_, bit) => (mask & (1 << bit)) !== 0).join(', ');
 }
 
 function compareExplained(explained: FrameExplanation | undefined, name: string, wanted: unknown): string | undefined {
@@ -141,6 +141,7 @@ const PRIORITIES = ['low', 'high', 'panic'];
 /** I/O elements of the vectors that have channels of their own, told in shown units. */
 const IO_ALIASES: Readonly<Record<string, string>> = {
   1: 'input_1',
+  3: 'input_3',
   9: 'analog_1',
   11: 'iccid_1',
   14: 'iccid_2',
@@ -149,6 +150,7 @@ const IO_ALIASES: Readonly<Record<string, string>> = {
   21: 'gsm_signal',
   66: 'external_voltage',
   67: 'battery_voltage',
+  78: 'ibutton',
   239: 'ignition',
   240: 'movement',
   241: 'gsm_operator',
