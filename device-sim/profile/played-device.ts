@@ -11,6 +11,7 @@ import type {
   FrameDecoder,
   OutgoingRequest,
   Profile,
+  ProfileField,
   ProfileInstance,
   ProfileMessage,
 } from '../../protocol/index.ts';
@@ -30,6 +31,8 @@ export interface SaidFrame {
 
 /** The message that a device says once, first thing on a connection (trackers). */
 const LOGIN = 'login';
+/** Messages that only answer, though nothing says to what. */
+const REPLY = /^(?:ack|nak|refused|error|exception|response)/;
 /** The message that stands for all others where one datagram is one frame. */
 const DATAGRAM = 'datagram';
 
@@ -123,41 +126,57 @@ export class PlayedDevice {
     return shown;
   }
 
-  /** The messages that no poll, command or init step brings about. */
+  /** The messages with readings that no poll, init step or setting brings about. */
   #unasked(): string[] {
     if (this.profile.about.onlyAnswers) return [];
-    const requests = this.#requests();
+    const asked = this.#asked();
     const names = this.profile.messages
-      .filter(({ name, direction }) => direction === 'up' && name !== LOGIN && !this.#isAnswer(name, requests))
+      .filter(({ direction }) => direction === 'up')
+      .filter(({ name, fields }) => name !== LOGIN && !asked.has(name) && !REPLY.test(name) && fields.some(isShown))
       .map(({ name }) => name);
     if (this.#datagrams && names.includes(DATAGRAM)) return [DATAGRAM];
     return names.filter((name) => name !== DATAGRAM);
   }
 
+  /** The messages with which it answers what it can be asked. */
+  #asked(): Set<string> {
+    const values = this.#values.at(0);
+    const messages = this.#requests().flatMap(({ bytes }) => {
+      const decoder = this.instance.createRequestDecoder();
+      decoder.push(bytes.slice());
+      // Silence ends the request where nothing else does.
+      decoder.expire();
+      const said: string[] = [];
+      for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
+        if (item.kind === 'frame') said.push(...(this.instance.answer(item.bytes.slice(), values)?.messages ?? []));
+      }
+      return said;
+    });
+    return new Set(messages);
+  }
+
   #requests(): OutgoingRequest[] {
     const polls = this.instance.polls.flatMap((poll) => poll.request() ?? []);
     const init = this.instance.init.map(({ request }) => request);
-    const commands = this.profile.commands.flatMap(({ alias, kind, options, range }) => {
-      const example = { bool: true, number: range?.[0] ?? 0, option: options?.[0] ?? '', text: 'x', button: undefined }[
-        kind
-      ];
-      const result = this.instance.command(alias, example);
-      return result.ok ? [result.request] : [];
+    // A button may ask for readings that come by themselves otherwise.
+    const settings = this.profile.commands.filter(({ kind }) => kind !== 'button');
+    const commands = settings.flatMap(({ alias, kind, options, range }) => {
+      const examples = {
+        bool: [true, false],
+        number: [range?.[0] ?? 0],
+        option: options ?? [],
+        text: ['x'],
+        button: [],
+      }[kind];
+      return examples.flatMap((example) => {
+        const result = this.instance.command(alias, example);
+        return result.ok ? [result.request] : [];
+      });
     });
     return [...polls, ...init, ...commands];
   }
+}
 
-  #isAnswer(message: string, requests: readonly OutgoingRequest[]): boolean {
-    if (requests.length === 0) return false;
-    const decoder = this.instance.createDecoder();
-    decoder.push(this.instance.encode(message, this.#values.at(0)));
-    // Silence ends the frame where nothing else does.
-    decoder.expire();
-    for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
-      if (item.kind !== 'frame') continue;
-      const frame = item.bytes.slice();
-      return requests.some((request) => request.answers(frame));
-    }
-    return false;
-  }
+function isShown({ hidden }: ProfileField): boolean {
+  return !hidden;
 }
