@@ -246,11 +246,7 @@ export function writeMessage(message: CompiledMessage, w: Machine, values: Field
   w.trace = undefined;
   for (const phase of PHASES) {
     if (phase === 'fromEnd') {
-      const fromEnd = Math.max(
-        kind.trailer,
-        ...match.map(({ at }) => -at),
-        ...plans.filter((plan) => plan.phase === phase).map(({ tail = 0 }) => tail),
-      );
+      const fromEnd = Math.max(kind.trailer, ...match.map(({ at }) => -at), ...plans.map(({ tail = 0 }) => tail));
       length ??= Math.max(kind.min, w.reach + fromEnd);
       w.length = length;
       w.end = length - kind.trailer;
@@ -265,7 +261,14 @@ export function writeMessage(message: CompiledMessage, w: Machine, values: Field
   w.trace = trace;
   if (length === undefined || length > kind.max)
     throw new RangeError(`${message.name}: a frame of ${length} bytes is too long`);
-  for (const { at, bytes } of match) if (at < 0) w.data.set(bytes, length + at);
+  // What tells the message wins over a field that reads the same bytes.
+  for (const { at, bytes, mask } of [...kind.known, ...match]) {
+    const from = at < 0 ? length + at : at;
+    for (let i = 0; i < bytes.length; i++) {
+      const bits = mask === undefined ? 0xff : mask[i]!;
+      w.data[from + i] = (w.data[from + i]! & ~bits) | (bytes[i]! & bits);
+    }
+  }
   return length;
 }
 

@@ -34,6 +34,10 @@ export function namesCodec(
     if (!byName.has(name)) byName.set(name, value);
   }
   const isNone = noneTest(none);
+  // For the simulator: the first number that has no name stands for all of them.
+  let unnamed = Math.max(0, raw.min);
+  while (byRaw.has(unnamed) || none.includes(unnamed)) unnamed++;
+  if (other !== undefined && !byName.has(other) && unnamed <= raw.max) byName.set(other, unnamed);
   const toRaw = (value: GivenValue): number => {
     const known = byName.get(String(value));
     if (known !== undefined) return known;
@@ -50,7 +54,7 @@ export function namesCodec(
     },
     sizeOf: (value) => raw.sizeOf(toRaw(value)),
     write: (data, from, to, value) => raw.write(data, from, to, toRaw(value)),
-    options: [...byName.keys(), ...(other === undefined || byName.has(other) ? [] : [other])],
+    options: [...byName.keys()],
     step: undefined,
     limits: undefined,
   };

@@ -25,6 +25,7 @@ import { compileRepeat, declareRepeat } from './repeat.ts';
 import { parseNumber } from './schema-leaves.ts';
 import type { FieldSpec, RecordKind, RecordsSpec } from './spec.ts';
 import { shownValue } from './reader-step.ts';
+import { tailOf } from './text-body.ts';
 
 interface TagDraft {
   readonly tag: number;
@@ -187,6 +188,7 @@ export function compileRecords(draft: RecordsDraft, context: Context, discovered
       plans.flatMap(({ fields }) => fields.map((field) => ({ ...field, optional: true }))),
     ),
     needs: spec.from < 0 ? 0 : spec.from,
+    tail: tailOf(spec.to),
   };
 }
 

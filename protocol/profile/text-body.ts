@@ -57,6 +57,11 @@ export function compileText(
   return spec.split === undefined ? compileLines(spec, drafts, context) : compileColumns(spec, drafts, context);
 }
 
+/** Bytes behind the text, when its end counts from that of the frame. */
+export function tailOf(to: number | undefined): number {
+  return to !== undefined && to < 0 ? -to : 0;
+}
+
 function bounds(w: Machine, spec: TextSpec): [number, number] {
   const from = spec.from < 0 ? w.length + spec.from : spec.from;
   const to = spec.to === undefined ? w.end : spec.to < 0 ? w.length + spec.to : Math.min(spec.to, w.length);
@@ -118,6 +123,7 @@ function compileColumns(spec: TextSpec, drafts: readonly FieldDraft[], context: 
     },
     fields: drafts.map((draft) => fieldInfo(draft, true)),
     needs: 0,
+    tail: tailOf(spec.to),
   };
 }
 
@@ -236,6 +242,7 @@ function compileLines(spec: TextSpec, drafts: readonly FieldDraft[], context: Co
     },
     fields: drafts.map((draft) => fieldInfo(draft, true)),
     needs: 0,
+    tail: tailOf(spec.to),
   };
 }
 

@@ -4,6 +4,8 @@ import type { Codec, CodecContext, GivenValue } from './codec.ts';
 import type { ConvertSpec, Order } from './spec.ts';
 import { fromHex, MAX_TEXT_BYTES, readText, toHex } from './text-value.ts';
 
+const UNNAMED = '?';
+
 /** The codec of a text; `size` says how many bytes, or is left to the place. */
 export function textCodec(
   type: 'ascii' | 'hex' | 'bcd',
@@ -36,6 +38,8 @@ export function textCodec(
   const toBytes = (value: GivenValue): Uint8Array => {
     let text = String(value);
     for (const [raw, name] of names ?? []) if (name === text && raw !== 'other') text = raw;
+    // A text that has no name stands for all of them.
+    if (names !== undefined && text === other && !names.has(UNNAMED)) text = UNNAMED;
     if (characters || inText) return encodeUtf8(text);
     const bytes = fromHex(type === 'bcd' && fixedSize !== undefined ? text.padStart(2 * fixedSize, '0') : text);
     if (bytes === undefined) throw new RangeError(`${text.slice(0, 40)} is no whole number of bytes in hex`);
@@ -60,7 +64,7 @@ export function textCodec(
     writeNone: undefined,
     limits: undefined,
     step: undefined,
-    options: names === undefined ? undefined : [...names].filter(([raw]) => raw !== 'other').map(([, name]) => name),
+    options: names === undefined ? undefined : [...new Set(names.values())],
     maxBytes,
     text: characters || inText ? 'any' : type === 'bcd' ? 'digits' : 'hex',
   };

@@ -48,6 +48,7 @@ function readDecimalNumber(data: Uint8Array, from: number, to: number): number {
 /** A number in digits, never with an exponent. */
 function decimalDigits(value: number): string {
   if (Number.isInteger(value)) return String(value);
-  const text = value.toFixed(9).replace(/0+$/, '');
+  // A factor such as 1000 may have left an error in the last digit.
+  const text = Number(value.toPrecision(15)).toFixed(9).replace(/0+$/, '');
   return text.endsWith('.') ? text.slice(0, -1) : text;
 }
