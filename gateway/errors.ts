@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   PUBLISH_TIMEOUT: 'the broker did not acknowledge a publication in time',
   JOURNAL_LOCKED: 'another process uses the folder of the journal',
   JOURNAL_FULL: 'the journal is full; devices are told to wait',
+  INTERNAL_ERROR: 'a mistake of the gateway itself, which ends it; whoever watches over it starts it again',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -13,5 +13,6 @@ try {
 } catch (error) {
   const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`bytes2mqtt failed, and should not have: please report this.\n${told}\n`);
-  process.exitCode = EXIT.failed;
+  // What was open stays open and would keep a half of the program alive. stderr is written at once.
+  process.exit(EXIT.failed);
 }

@@ -63,10 +63,14 @@ function stopSignal(log: Log): Promise<string> {
   });
 }
 
-/** A mistake of ours ends the process, loudly and in the log, and a supervisor starts it anew. */
+/**
+ * A mistake of ours ends the process, loudly and in the log, and a supervisor starts it anew. Rejected promises that
+ * nobody looks at come here too. Nothing is saved on the way out: what was acknowledged is in the journal, and what is
+ * in memory may be what is wrong.
+ */
 function logFatalErrors(log: Log): void {
   process.on('uncaughtException', (err, origin) => {
-    log.fatal({ err, origin }, 'a bug in the gateway: please report it with the lines above');
+    log.fatal({ code: 'INTERNAL_ERROR', err, origin }, 'a bug in the gateway: please report it with the lines above');
     process.exit(EXIT.failed);
   });
 }

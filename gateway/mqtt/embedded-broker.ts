@@ -40,6 +40,8 @@ export async function startEmbeddedBroker(firstPort: number = FIRST_PORT): Promi
       `ports ${firstPort} to ${firstPort + PORTS_TRIED - 1} are all taken; set mqtt.url to a broker of your own`,
     );
   }
+  // Accept has failed, for want of file descriptors for one: it goes on.
+  server.on('error', () => undefined);
   return {
     port,
     url: `mqtt://${HOST}:${port}`,
