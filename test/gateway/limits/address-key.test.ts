@@ -26,12 +26,16 @@ it.each([
 it('all addresses of a /64 are one, those of two are two', () => {
   fc.assert(
     fc.property(fc.ipV6(), fc.ipV6(), (a, b) => {
-      const prefix = (address: string) => new URL(`http://[${address}]`).hostname;
       fc.pre(!prefix(a).startsWith('[::ffff:') && !prefix(b).startsWith('[::ffff:'));
       expect(addressKey(a) === addressKey(b)).toBe(groups(prefix(a)) === groups(prefix(b)));
     }),
   );
 });
+
+/** The address as WHATWG URLs write it, in brackets. */
+function prefix(address: string): string {
+  return new URL(`http://[${address}]`).hostname;
+}
 
 /** The first four groups of an address as WHATWG URLs write it: compressed, lower case, never dotted. */
 function groups(hostname: string): string {

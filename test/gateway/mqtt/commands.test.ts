@@ -167,9 +167,9 @@ describe('Commands', () => {
   });
 });
 
-describe('a flood of commands', () => {
-  const busy = (text: string): boolean => text.includes('"status":"busy"');
+const busy = (text: string): boolean => text.includes('"status":"busy"');
 
+describe('a flood of commands', () => {
   it('is taken at the rate of limits.commands_per_s, ten seconds at once; the rest is told to be too much', () => {
     const { set, sent, take, commands, watch, lines, pass } = setUp({ commandsPerS: 2 });
     for (let i = 0; i < 1_000; i++) set('{"relay": true}');

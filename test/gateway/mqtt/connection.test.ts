@@ -270,6 +270,8 @@ describe.skipIf(lacks('mosquitto'))('MqttConnection with mosquitto', () => {
     expect(watched.resets).toBe(1);
     await watched.connected();
     await watched.room();
+    const oddities: string[] = [];
+    watched.connection.onOddity = (what) => oddities.push(what);
     proxy.fromBroker = (chunk) =>
       chunk[0] === 0x40 ? Buffer.concat([chunk, chunk, Buffer.of(0x40, 2, 0, 99)]) : chunk;
     watched.connection.outbox.send(TOPIC, 'y', 1, 2, false);
@@ -277,6 +279,7 @@ describe.skipIf(lacks('mosquitto'))('MqttConnection with mosquitto', () => {
     await watched.ackCount(1);
     expect(watched.acks).toEqual([[2, watched.acks[0]![1]]]);
     await until(() => watched.connection.stats.unknownAcks === 2);
+    expect(oddities).toEqual(['unknown-puback', 'unknown-puback']);
     expect(watched.connection.connected).toBe(true);
   });
 
@@ -305,6 +308,8 @@ describe.skipIf(lacks('mosquitto'))('MqttConnection with mosquitto', () => {
     const got: number[] = [];
     watched.connection.onMessage = (_topic, payload) => got.push(payload.length);
     watched.connection.subscribe('b/+/set');
+    const oddities: string[] = [];
+    watched.connection.onOddity = (what) => oddities.push(what);
     await watched.start();
     const other = await subscriber(broker.url, 'b/+/set');
     await other.publish('b/greenhouse/set', 'x'.repeat(1_000_000));
@@ -312,6 +317,7 @@ describe.skipIf(lacks('mosquitto'))('MqttConnection with mosquitto', () => {
     await until(() => got.length > 0);
     expect(got).toEqual([5]);
     expect(watched.connection.stats.oversize).toBe(1);
+    expect(oddities).toEqual(['oversize']);
     expect(watched.connection.connected).toBe(true);
   });
 });

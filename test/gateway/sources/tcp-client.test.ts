@@ -45,6 +45,8 @@ test('connects, and again with a new channel when the peer has closed', async ()
   expect(source.state).toBe('open');
   const channel = await acceptStream(source);
   expect(channel.peer).toBe(`127.0.0.1:${port}`);
+  // The source says the address already.
+  expect(channel.id).toBe(source.id);
   const peer = await first;
   expect(source.address?.port).toBe(peer.remotePort);
   peer.end('hello');

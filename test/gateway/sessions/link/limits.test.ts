@@ -122,6 +122,20 @@ describe('handshakes', () => {
   });
 });
 
+it('REPORTs of ever new devices have the rate of handshakes, those of known ones do not', async () => {
+  const host = await LinkHost.start({ limits: { handshakesPerS: 0.3 } });
+  const device = await host.connect('udp', 1n);
+  for (const id of [1n, 2n, 3n]) {
+    device.report(1, { device: id });
+    await device.acknowledged(1);
+  }
+  device.report(1, { device: 4n });
+  expect(await device.next('ERROR')).toMatchObject({ code: 'rate_limited', retryAfter: 4, sid: 0 });
+  device.report(2);
+  await device.acknowledged(2);
+  expect([host.registry.size, host.watch.counts.handshakes_per_s]).toEqual([3, 1]);
+});
+
 describe('the rate of a device', () => {
   it('on a stream slows it down: ten seconds at once, then as fast as may be, and nothing is lost', async () => {
     const host = await LinkHost.start({ limits: { framesPerS: 2 } });
@@ -282,6 +296,19 @@ describe('answers to datagrams of no session', () => {
   });
 });
 
+const channels = (count: number) =>
+  Array.from({ length: count }, (_, number) => ({
+    number,
+    type: 'f32' as const,
+    class: 'none' as const,
+    scale: 0,
+    writable: false,
+    totalIncreasing: false,
+    diagnostic: false,
+    name: `channel ${number}`,
+    unit: '',
+  }));
+
 describe('sizes', () => {
   it('sessions on a connection: for one more, the oldest ends', async () => {
     const host = await LinkHost.start({ limits: { sessionsPerConnection: 2 } });
@@ -304,19 +331,6 @@ describe('sizes', () => {
     await host.event(`offline ${ALIAS} output-overflow`);
     expect(bitten(host)).toMatchObject({ output_bytes: 1 });
   });
-
-  const channels = (count: number) =>
-    Array.from({ length: count }, (_, number) => ({
-      number,
-      type: 'f32' as const,
-      class: 'none' as const,
-      scale: 0,
-      writable: false,
-      totalIncreasing: false,
-      diagnostic: false,
-      name: `channel ${number}`,
-      unit: '',
-    }));
 
   it.each([
     ['schemaBytes', { schemaBytes: 100 }, 'schema_bytes', 'schema-too-large'],

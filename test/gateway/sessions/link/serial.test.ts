@@ -74,6 +74,7 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a seri
     for (let s = 0; s < 200; s += 10) {
       await host.advance(10_000);
     }
+    await device.next('ERROR');
     expect(device.of('ERROR').map(({ code }) => code)).toEqual(['busy']);
     host.release(1);
     await device.acknowledged(2);
