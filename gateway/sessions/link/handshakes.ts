@@ -20,6 +20,7 @@ import {
 } from '../../../protocol/index.ts';
 import { addressKey } from '../../limits/address-key.ts';
 import { KeyedBuckets } from '../../limits/keyed-buckets.ts';
+import { BURST_S, TokenBucket } from '../../limits/token-bucket.ts';
 import type { Timer } from '../../timers.ts';
 import { type Carrier, sendError } from './carrier.ts';
 import type { DeviceLink } from './device-link.ts';
@@ -32,9 +33,11 @@ import { type Seal, type SessionPlan, welcomeTo } from './session-plan.ts';
  * not push out the genuine one between its WELCOME and its first frame.
  */
 const MAX_PENDING = 4;
-/** Checking a seal costs some hashes: who fails too often, by address, is not checked any more for a while. */
-const FAILURES = 50;
-const FAILURES_PER_S = 5;
+/**
+ * Checking a seal costs an eighth of a whole handshake, so eight times as many may fail as are admitted. Who fails more
+ * often is not checked any more for a while: a flood of forged HELLOs must not take the time of the sessions.
+ */
+const FAILURES_FOR_A_HANDSHAKE = 8;
 
 /** What a verified HELLO or REPORT leads to. */
 export interface HandshakeHost {
@@ -63,12 +66,18 @@ export class Handshakes {
   readonly #bySid = new Map<number, Pending>();
   /** The oldest first. */
   readonly #byDevice = new Map<string, Pending[]>();
-  readonly #failures: KeyedBuckets;
+  readonly #failures: TokenBucket;
+  readonly #failuresByAddress: KeyedBuckets;
 
   constructor(context: LinkContext, host: HandshakeHost) {
     this.#context = context;
     this.#host = host;
-    this.#failures = new KeyedBuckets(FAILURES, FAILURES_PER_S, () => context.now());
+    const { handshakesPerS, handshakesPerAddressPerS } = context.limits;
+    const now = (): number => context.now();
+    const inAll = FAILURES_FOR_A_HANDSHAKE * handshakesPerS;
+    const byAddress = FAILURES_FOR_A_HANDSHAKE * handshakesPerAddressPerS;
+    this.#failures = new TokenBucket(inAll * BURST_S, inAll, now);
+    this.#failuresByAddress = new KeyedBuckets(byAddress * BURST_S, byAddress, now);
   }
 
   /** The session of this number that waits for its first frame. */
@@ -90,14 +99,15 @@ export class Handshakes {
       refuse(this.#context, counters, { reason: 'unknown-key', device, carrier });
       return;
     }
-    const failures = this.#failures.of(addressKey(carrier.address));
-    if (failures.waitMs() > 0) {
+    const failures = this.#failuresByAddress.of(addressKey(carrier.address));
+    if (failures.waitMs() > 0 || this.#failures.waitMs() > 0) {
       count(counters.rejected, 'handshake-rate');
       return;
     }
     const opened = received.open(key);
     if (!opened.ok) {
       failures.charge(1);
+      this.#failures.charge(1);
       if (opened.code === 'bad-tag') refuse(this.#context, counters, { reason: 'wrong-key', device, carrier });
       else count(counters.rejected, opened.code);
       return;

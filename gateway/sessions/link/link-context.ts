@@ -17,6 +17,9 @@ export interface LinkLimits {
   readonly window: number;
   /** How long a connection may stay unread because the way onward is full. */
   readonly throttleMs: number;
+  /** In all, and from one address. */
+  readonly handshakesPerS: number;
+  readonly handshakesPerAddressPerS: number;
   /** Sessions on one stream. */
   readonly sessionsPerConnection: number;
   /** Of one device. Ten seconds' worth may come at once. */
