@@ -364,7 +364,15 @@ export class LinkTable {
     counters: LinkCounters,
     seal?: (ack: MessageOf<'ACK'>) => Uint8Array | undefined,
   ): void {
-    const link = this.#linkOf(idOf(message.device));
+    const id = idOf(message.device);
+    // Each new id costs a device: whoever makes them up is held to the rate of handshakes, where a sealed one was asked.
+    const waitS = seal !== undefined || this.#links.has(id) ? 0 : this.#context.admitHandshake(carrier);
+    if (waitS > 0) {
+      count(counters.rejected, 'handshake-rate');
+      sendError(carrier, 0, 'rate_limited', waitS, '');
+      return;
+    }
+    const link = this.#linkOf(id);
     if (link === undefined) {
       count(counters.rejected, 'too-many-devices');
       sendError(carrier, 0, 'busy', 60, '');
