@@ -1,7 +1,18 @@
 /** One case: what is sent, and under which reasons the gateway has to count it. */
 import type { World } from './world.ts';
 
-export const FAMILIES = ['framing', 'session', 'values', 'names', 'secured', 'limits', 'mqtt', 'self-test'] as const;
+export const FAMILIES = [
+  'framing',
+  'session',
+  'values',
+  'names',
+  'secured',
+  'limits',
+  'mqtt',
+  'broker',
+  'watermark',
+  'self-test',
+] as const;
 export type Family = (typeof FAMILIES)[number];
 
 /** Programs that a fresh machine may lack. */

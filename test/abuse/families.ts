@@ -1,5 +1,6 @@
 /** All cases, and what the gateway of each family is like. */
 import type { CaseGroup, Family } from './case.ts';
+import { broker, watermark } from './families/broker.ts';
 import { framing } from './families/framing.ts';
 import { limits } from './families/limits.ts';
 import { mqtt } from './families/mqtt.ts';
@@ -10,7 +11,18 @@ import { session } from './families/session.ts';
 import { values } from './families/values.ts';
 import type { WorldOptions } from './world.ts';
 
-export const GROUPS: readonly CaseGroup[] = [framing, session, values, names, secured, limits, mqtt, selfTest];
+export const GROUPS: readonly CaseGroup[] = [
+  framing,
+  session,
+  values,
+  names,
+  secured,
+  limits,
+  mqtt,
+  broker,
+  watermark,
+  selfTest,
+];
 
 /** But those that bound how many cases a minute there can be. */
 const AS_SHIPPED = {
@@ -20,6 +32,7 @@ const AS_SHIPPED = {
   bytes_per_s: 20_000,
   answers_per_s: 50,
   connections_per_address: 64,
+  connections: 100,
   devices: 256,
 };
 

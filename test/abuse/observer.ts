@@ -52,9 +52,11 @@ export class Observer {
     alias: string,
     wanted: (json: string) => boolean,
     from: number,
+    limitMs = ANSWER_MS,
   ): Promise<Record<string, unknown> | undefined> {
     const topics = [`${this.#base}/${alias}`, `${this.#base}/${alias}/history`];
-    const seen = await this.message(({ topic, payload }) => topics.includes(topic) && wanted(payload.toString()), from);
+    const isWanted = ({ topic, payload }: Seen): boolean => topics.includes(topic) && wanted(payload.toString());
+    const seen = await this.message(isWanted, from, limitMs);
     return seen === undefined ? undefined : (JSON.parse(seen.payload.toString()) as Record<string, unknown>);
   }
 

@@ -149,6 +149,22 @@ const cases: AbuseCase[] = [
     },
   },
   {
+    name: 'more connections than there may be',
+    counted: { 'limits.connections': 'some' },
+    also: ['limits.connections_unauthenticated'],
+    async run(world) {
+      // With a session each, so that none of them is in the way of strangers as such.
+      for (let n = 0; n < 95; n++) {
+        const socket = await world.connect('tcp', `127.0.2.${1 + (n % 10)}`);
+        const answered = once(socket, 'data');
+        socket.write(onStream(helloFrame()));
+        await soon(answered, 'WELCOME');
+      }
+      await openMany(world, ['127.0.3.1'], 20);
+      return 95 * 46;
+    },
+  },
+  {
     name: 'REPORTs of 300 devices that nobody knows',
     counted: { 'limits.devices': 'some', 'link.udp.rejected.too-many-devices': 'some' },
     also: ['limits.answers_per_s'],

@@ -1,10 +1,9 @@
-/** A hostile client at the broker, and a broker that does not do what it should. */
+/** A hostile client at the broker. */
 import { encodeSchemaParts, schemaCrc } from '../../../protocol/index.ts';
-import { type LinkDevice, sample } from '../../helpers/link-device.ts';
+import type { LinkDevice } from '../../helpers/link-device.ts';
 import { type AbuseCase, type CaseGroup, must } from '../case.ts';
-import { type PubackMode, PubackFilter } from '../pubacks.ts';
 import { sleep, until, within } from '../wait.ts';
-import { unique, type World } from '../world.ts';
+import type { World } from '../world.ts';
 
 const soon = <T>(work: Promise<T>, what: string): Promise<T> => within(work, 5_000, what);
 
@@ -73,40 +72,6 @@ function ignored(name: string, topic: string): AbuseCase {
       const answer = world.observer.seen.slice(from).find((seen) => /\/(result|response)/.test(seen.topic));
       must(answer === undefined, `answered on ${answer?.topic}`);
       return 1;
-    },
-  };
-}
-
-/** Readings while the broker's PUBACKs are not what they should be; all are acknowledged, and published in the end. */
-function broker(name: string, mode: PubackMode, counted: AbuseCase['counted'], cut = false): AbuseCase {
-  return {
-    name,
-    counted,
-    needs: 'mosquitto',
-    async run(world) {
-      const { proxy } = world;
-      if (proxy === undefined) return 0;
-      const filter = new PubackFilter();
-      proxy.fromBroker = (chunk) => filter.pass(chunk);
-      filter.mode = mode;
-      const device = await world.device();
-      await soon(device.hello(), 'WELCOME');
-      const from = world.observer.seen.length;
-      const values = Array.from({ length: 20 }, () => 2_000_000 + unique());
-      for (const [index, value] of values.entries()) device.readings(index + 1, sample(value));
-      await soon(device.acknowledged(20), 'ACK, whatever the broker does');
-      must(await until(() => filter.struck >= 3, 3_000), 'no PUBACK came by');
-      filter.mode = 'as they are';
-      if (cut) {
-        proxy.fromBroker = (chunk) => chunk;
-        proxy.cut();
-      }
-      const alias = world.aliasOf(device);
-      for (const value of values) {
-        const published = await world.observer.state(alias, (json) => json.includes(`:${value},`), from);
-        must(published !== undefined, `the reading ${value} was not published`);
-      }
-      return 20 * 27;
     },
   };
 }
@@ -205,26 +170,6 @@ const cases: AbuseCase[] = [
       const payload = Buffer.alloc(1_000_000, 'x');
       await world.observer.publish('hostile/set', payload);
       return payload.length;
-    },
-  },
-  broker('PUBACKs that never come', 'never', { 'mqtt.resent': 'some', 'mqtt.connects': 1 }, true),
-  broker('PUBACKs that come twice', 'twice', { 'mqtt.unknownAcks': 'some' }),
-  broker('PUBACKs for what was never sent', 'unknown', { 'mqtt.unknownAcks': 'some' }),
-  {
-    name: 'a broker that speaks no MQTT any more',
-    counted: { 'mqtt.connects': 'some' },
-    needs: 'mosquitto',
-    async run(world) {
-      const { proxy } = world;
-      if (proxy === undefined) return 0;
-      // Packet type 0 is forbidden, in every version.
-      proxy.fromBroker = () => Buffer.from([0x00, 0xff, 0xff, 0xff, 0xff, 0x7f]);
-      await world.observer.publish('bridge/request/ping', '');
-      await sleep(100);
-      proxy.fromBroker = (chunk) => chunk;
-      proxy.cut();
-      await sleep(100);
-      return 6;
     },
   },
 ];

@@ -52,6 +52,18 @@ function onTheWire(
 
 const reading = (value: number): MessageOf<'READINGS'> => ({ type: 'READINGS', samples: [sample(value)] });
 
+/**
+ * It was told why, in a line of the log and an event of the bridge. Both come once a minute for each cause, so it may have
+ * been an earlier case that was told.
+ */
+async function toldWhy(world: World, reason: string): Promise<void> {
+  const isIt = ({ topic, payload }: { topic: string; payload: Buffer }): boolean =>
+    topic === 'abuse/bridge/event' && payload.includes('"type":"refused"') && payload.includes(`"reason":"${reason}"`);
+  must((await world.observer.message(isIt)) !== undefined, `no event says ${reason}`);
+  const lines = world.gateway.log.split('\n').filter((line) => line.includes(`"reason":"${reason}"`));
+  must(lines.length >= 1 && lines.length <= 40, `${lines.length} lines of the log say ${reason}`);
+}
+
 /** A frame without a session at a listener that wants keys, and the ERROR that answers it. */
 function stranger(
   name: string,
@@ -71,6 +83,7 @@ function stranger(
         const error = await soon(device.next('ERROR'), `ERROR ${code}`);
         must(error.code === code, `ERROR ${error.code} where ${code} was expected`);
         must(device.largest <= bytes.length * 1.5, `${bytes.length} bytes were answered by ${device.largest}`);
+        await toldWhy(world, reason);
       }
       return bytes.length;
     },
@@ -217,6 +230,7 @@ const secure: AbuseCase[] = [
       const copyist = await world.device('closed');
       copyist.sendFrame(recorded);
       await soon(copyist.next('ERROR'), 'ERROR');
+      await toldWhy(world, 'unknown-session');
       await goesOn(device);
       return recorded.length;
     },
