@@ -87,7 +87,12 @@ export function explainFrame(
 /** A frame as given may still be stuffed. */
 function unescaped(given: Uint8Array, { framing }: CompiledProfile): Uint8Array {
   const { escape } = framing;
-  if (escape === undefined || (escape.flag !== undefined && given[0] !== escape.flag)) return given;
+  if (
+    escape === undefined ||
+    framing.judge(given) === undefined ||
+    (escape.flag !== undefined && given[0] !== escape.flag)
+  )
+    return given;
   const decoder = escape.createDecoder(framing.max);
   decoder.push(given.slice());
   for (let item = decoder.next(); item !== undefined; item = decoder.next())

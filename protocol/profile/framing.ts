@@ -153,6 +153,8 @@ function build(
     kindOf,
     judge,
     failedChecksum: (bytes) => {
+      // A frame may be given as it came out of the decoder, or with all that was on the wire.
+      if (judge(bytes) === undefined) return undefined;
       const frame = wholeFrame(bytes, kinds, escape, max, preamble);
       const plain = strip(frame);
       for (const check of kindOf(frame).checks) {
@@ -184,6 +186,7 @@ function wholeFrame(
   preamble: number | undefined,
 ): Uint8Array {
   if (escape !== undefined) {
+    if (escape.flag !== undefined && bytes[0] !== escape.flag) return bytes;
     const decoder = escape.createDecoder(max);
     decoder.push(bytes.slice());
     for (let item = decoder.next(); item !== undefined; item = decoder.next())

@@ -8,7 +8,9 @@
  */
 import { noneTest, noneWriter } from './codec.ts';
 import type { Codec, CodecContext, GivenValue, RawNumber } from './codec.ts';
+import { utf8Length } from '../utf8.ts';
 import { parseNumber } from './schema-leaves.ts';
+import { MAX_TEXT_BYTES } from './text-value.ts';
 
 /** The codec of a number that is shown as one of a few words. */
 export function namesCodec(
@@ -124,12 +126,7 @@ export function flagsCodec(
       const value = raw.readBig(data, from, to);
       if (value !== lastRaw) {
         lastRaw = value;
-        lastText = cut(
-          masks
-            .filter(([mask]) => (value & mask) !== 0n)
-            .map(([, name]) => name)
-            .join(', '),
-        );
+        lastText = joined(masks.filter(([mask]) => (value & mask) !== 0n).map(([, name]) => name));
       }
       return lastText;
     },
@@ -141,9 +138,17 @@ export function flagsCodec(
   };
 }
 
-/** A text value has 255 bytes at most; what is more ends with … */
-function cut(text: string): string {
-  return text.length <= 250 ? text : `${text.slice(0, 80)} …`;
+/** A text value has 255 bytes at most; words that do not fit are left out, and … says so. */
+function joined(words: readonly string[]): string {
+  const text = words.join(', ');
+  if (utf8Length(text) <= MAX_TEXT_BYTES) return text;
+  let fits = '';
+  for (const word of words) {
+    const more = fits === '' ? word : `${fits}, ${word}`;
+    if (utf8Length(more) > MAX_TEXT_BYTES - 5) break;
+    fits = more;
+  }
+  return `${fits}, …`;
 }
 
 function wordBase(
