@@ -1,6 +1,6 @@
 /** The profile that a command line names; what is wrong with it is said. */
-import { type Profile, printable } from '../../protocol/index.ts';
-import { findProfile, formatProfileProblem, shippedNames } from '../profiles/load.ts';
+import { formatProfileProblem, type Profile, printable } from '../../protocol/index.ts';
+import { findProfile, shippedNames } from '../profiles/load.ts';
 import { printError } from './terminal.ts';
 
 const SHOWN_PROBLEMS = 10;

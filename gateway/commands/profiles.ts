@@ -1,9 +1,9 @@
 /**
  * `bytes2mqtt profiles`: the device profiles that are shipped; one of them in full; whether a profile of one's own is right.
  */
-import { type Profile, type ProfileChannel, printable } from '../../protocol/index.ts';
+import { formatProfileProblem, type Profile, type ProfileChannel, printable } from '../../protocol/index.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { findProfile, formatProfileProblem, isProfilePath, shippedNames } from '../profiles/load.ts';
+import { findProfile, isProfilePath, shippedNames } from '../profiles/load.ts';
 import { type Paint, paintFor, printError, printOut } from './terminal.ts';
 
 export interface ProfilesOptions {

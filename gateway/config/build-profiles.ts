@@ -1,7 +1,7 @@
 /** The devices with a profile of each source: profiles are loaded here, so that what is wrong with one is told with its line. */
 import { isIP } from 'node:net';
-import { printable, type Profile } from '../../protocol/index.ts';
-import { findProfile, formatProfileProblem, type FoundProfile } from '../profiles/load.ts';
+import { formatProfileProblem, printable, type Profile } from '../../protocol/index.ts';
+import { findProfile, type FoundProfile } from '../profiles/load.ts';
 import type { ProfileDeviceUse, ProfileUse } from '../profiles/profile-use.ts';
 import { parseAddress } from './address.ts';
 import type { Path } from './keys.ts';

@@ -8,25 +8,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import * as protocol from '../../protocol/index.ts';
-import { CODEC_NAMES, type Profile, profileCodec } from '../../protocol/index.ts';
-
-// TEMPORARY until loadProfile is exported
-export interface ProfileProblem {
-  readonly message: string;
-  readonly keys: readonly (string | number)[];
-  readonly origin: 'file' | 'registers';
-}
-const { loadProfile, formatProfileProblem } = protocol as unknown as {
-  loadProfile(o: {
-    name: string;
-    text: string;
-    file?: string;
-    registers?: Readonly<Record<string, unknown>>;
-  }): { ok: true; profile: Profile } | { ok: false; problems: ProfileProblem[] };
-  formatProfileProblem(p: ProfileProblem): string;
-};
-export { formatProfileProblem };
+import { CODEC_NAMES, loadProfile, type Profile, profileCodec, type ProfileProblem } from '../../protocol/index.ts';
 
 /** No description of a device is longer. */
 const MAX_FILE_BYTES = 1_048_576;

@@ -88,8 +88,18 @@ export function createProfileCounters(): ProfileCounters {
   };
 }
 
+/** The plain counts among the counters. */
+export type PlainProfileCounts = {
+  readonly [Key in Exclude<keyof ProfileCounters, 'rejected' | 'skippedBytes'>]: number;
+};
+
 /** The counters as JSON. */
-export function profileCountersView(counters: ProfileCounters): Record<string, unknown> {
+export type ProfileCountersView = PlainProfileCounts & {
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly skipped_bytes: Readonly<Record<string, number>>;
+};
+
+export function profileCountersView(counters: ProfileCounters): ProfileCountersView {
   const { rejected, skippedBytes, ...plain } = counters;
   return { ...plain, rejected: Object.fromEntries(rejected), skipped_bytes: Object.fromEntries(skippedBytes) };
 }

@@ -6,13 +6,14 @@
  *   datagram ─→ the sender's instance and decoder ─→ frames ─→ readings ─→ replies, when durable
  * ```
  */
-import type { FrameDecoder, ProfileInstance } from '../../../protocol/index.ts';
+import type { FrameDecoder, Item, ProfileInstance } from '../../../protocol/index.ts';
 import { printable } from '../../../protocol/index.ts';
 import { DeviceRate } from '../../limits/device-rate.ts';
 import { hostPort } from '../../sources/address.ts';
 import { type DatagramChannel, ERROR, type Peer, READ } from '../../sources/source.ts';
 import type { CommandDone } from '../link/command-queue.ts';
 import { count } from '../link/link-context.ts';
+import { profileMeaning, profileSkipMeaning } from '../../tap/meanings.ts';
 import type { Session, SessionHost } from '../session.ts';
 import { HeldReplies } from './held-replies.ts';
 import type { DecodedReadings, ProfileDevice, ProfileLine } from './profile-device.ts';
@@ -149,6 +150,7 @@ export class ProfileDatagrams implements Session, ProfileLine, AwaitsDurable {
     for (let n = 0; n < MAX_ITEMS; n++) {
       const item = sender.decoder.next();
       if (item === undefined) return some;
+      if (this.#host.tap.active) this.#tapItem(item, sender.instance, from);
       if (item.kind === 'skip') {
         count(counters.skippedBytes, item.reason, item.wireLength);
         continue;
@@ -163,6 +165,11 @@ export class ProfileDatagrams implements Session, ProfileLine, AwaitsDurable {
       else this.#reject(decoded.code, decoded.detail, from);
     }
     return some;
+  }
+
+  #tapItem(item: Item, instance: ProfileInstance, from: string): void {
+    const meaning = item.kind === 'frame' ? profileMeaning(instance) : profileSkipMeaning(instance, item.reason);
+    this.#host.tap.received(item, this.#source.use.devices[0]?.alias, meaning, from);
   }
 
   #take(sender: Sender, decoded: DecodedReadings): boolean {

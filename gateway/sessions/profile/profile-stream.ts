@@ -3,13 +3,12 @@
  * opened to us. One device or, on RS-485, several that are asked in turn.
  *
  * ```
- *   bytes ─→ decoder of who was asked last ─→ frame ─┬─ answers the request that is outstanding ─→ readings
- *                  │                                 ├─ unasked, from the only device ──────────→ readings
- *                  └─ skips: counted                 └─ late, or to another question: counted, never used
+ *   bytes ─→ decoder of who was asked last ─→ frame ─→ line talk: whose it is, and what it answers
+ *                  └─ skips: counted
  *   line free for 3.5 characters ─→ poll queue ─→ request
  * ```
  */
-import { type Item, printable } from '../../../protocol/index.ts';
+import type { Item } from '../../../protocol/index.ts';
 import type { Transport } from '../../devices/device.ts';
 import { GatewayError } from '../../errors.ts';
 import { DeviceRate } from '../../limits/device-rate.ts';
@@ -17,13 +16,16 @@ import { ERROR, READ, type StreamChannel } from '../../sources/source.ts';
 import type { Timer } from '../../timers.ts';
 import type { CommandDone } from '../link/command-queue.ts';
 import { count, type SessionEnd } from '../link/link-context.ts';
+import { profileMeaning, profileSkipMeaning } from '../../tap/meanings.ts';
+import { type Doubt, Doubts } from '../doubt.ts';
 import type { Session, SessionHost, Stranger } from '../session.ts';
-import { HeldReplies } from './held-replies.ts';
+import type { HeldReplies } from './held-replies.ts';
 import { LineMember } from './line-member.ts';
-import { PollQueue, type Turn } from './poll-queue.ts';
-import type { DecodedReadings, ProfileDevice, ProfileLine } from './profile-device.ts';
-import { isMute, isVisited, type ProfileSource } from './profile-source.ts';
-import type { AwaitsDurable, ProfileTable } from './profile-table.ts';
+import { LineTalk, type TalkLine } from './line-talk.ts';
+import type { PollQueue, Turn } from './poll-queue.ts';
+import type { ProfileDevice } from './profile-device.ts';
+import { isVisited, type ProfileSource } from './profile-source.ts';
+import type { ProfileTable } from './profile-table.ts';
 
 /** Frames and skips handled in one turn. */
 const MAX_ITEMS_PER_TURN = 256;
@@ -40,19 +42,17 @@ const SECOND_LOOK_MS = 1;
 
 type Member = LineMember;
 
-export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDurable {
+export class ProfileStream implements Session, Stranger, TalkLine {
   readonly transport: Transport;
   readonly #channel: StreamChannel;
   readonly #host: SessionHost;
   readonly #source: ProfileSource;
   readonly #table: ProfileTable;
   readonly #members: readonly Member[];
-  readonly #queue = new PollQueue<Member>();
+  readonly #talk: LineTalk;
+  readonly #queue: PollQueue<Member>;
   readonly #replies: HeldReplies;
-  /** Devices that were heard here. */
-  readonly #devices = new Set<ProfileDevice>();
-  /** Where each device that is heard here stands in the configuration. */
-  readonly #memberOf = new Map<ProfileDevice, Member>();
+  readonly #doubts = new Doubts();
   readonly #timer: Timer;
   readonly #openedAt: number;
   readonly #rate: DeviceRate | undefined;
@@ -63,8 +63,6 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
   /** When the last byte came, or the last one of ours has left. */
   #busyAt: number;
   #heardAt: number;
-  /** The last request that is over: its answer may come late, or once more. */
-  #last: Turn<Member> | undefined;
   /** Since when something is due that has to wait for silence. */
   #dueSince: number | undefined;
   #looked = Number.NaN;
@@ -84,7 +82,9 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     this.transport = config.kind === 'connect' ? 'tcp' : config.kind;
     this.#members = use.devices.map((device) => new LineMember(device, config, use.devices.length === 1));
     this.#speaker = this.#members[0]!;
-    this.#replies = new HeldReplies((bytes) => this.#write(bytes));
+    this.#talk = new LineTalk(this, source, table);
+    this.#queue = this.#talk.queue;
+    this.#replies = this.#talk.replies;
     const now = host.now();
     this.#openedAt = this.#busyAt = this.#heardAt = now;
     for (const { slave } of this.#members) {
@@ -96,7 +96,7 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     this.#rate = visited ? new DeviceRate(table.context.limits, now) : undefined;
     this.#silenceMs = Math.max(MIN_RECONNECT_MS, ...use.devices.map((device) => source.timeoutOf(device)));
     if (visited) host.setStranger(this);
-    else for (const member of this.#members) this.#expect(member);
+    else for (const member of this.#members) this.#talk.expect(member);
     this.#timer = host.timers.schedule(now, () => this.#onTimer());
   }
 
@@ -104,18 +104,14 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     return this.#channel.id;
   }
 
-  get paused(): boolean {
-    return this.#paused;
+  get doubt(): Doubt | undefined {
+    return this.#source.counters.frames > 0 && !this.#stranger
+      ? undefined
+      : this.#doubts.doubt(this.#channel.bytesRead);
   }
 
-  /** On a line of our own it is known who is there; a device that never says anything has to be believed. */
-  #expect(member: Member): void {
-    const device = this.#ownDevice(member);
-    if (device === undefined) return;
-    this.#devices.add(device);
-    this.#memberOf.set(device, member);
-    device.expect(this);
-    if (isMute(member.use.profile)) device.heard(this);
+  get paused(): boolean {
+    return this.#paused;
   }
 
   // --- Session -----------------------------------------------------------------------------------------------------
@@ -134,7 +130,7 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     this.#dead(error);
   }
 
-  // --- ProfileLine, AwaitsDurable ----------------------------------------------------------------------------------
+  // --- TalkLine ----------------------------------------------------------------------------------
 
   command(
     device: ProfileDevice,
@@ -143,40 +139,24 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     ttlS: number,
     done: CommandDone,
   ): void {
-    const member = this.#memberOf.get(device);
-    const result = member?.instance.command(alias, value);
-    if (member === undefined || result === undefined) done('expired', 'the device is not on its line any longer');
-    else if (!result.ok) done(result.code === 'bad-value' ? 'bad_value' : 'refused', result.detail);
-    else {
-      const { request } = result;
-      let timer: Timer | undefined;
-      let over = false;
-      const end: CommandDone = (status, text) => {
-        if (over) return;
-        over = true;
-        if (timer !== undefined) this.#host.timers.cancel(timer);
-        done(status, text);
-      };
-      const task = { kind: 'command', waitMs: 0, request: () => (over ? undefined : request), done: end } as const;
-      if (!this.#queue.command(member.slave, task)) {
-        done('busy', 'too many commands are already waiting for this device');
-        return;
-      }
-      const at = this.#host.now() + ttlS * 1_000;
-      timer = this.#host.timers.schedule(at, () => end('expired', 'the line was not free in time'));
-      this.#schedule();
-    }
+    this.#talk.command(device, alias, value, ttlS, done);
+    this.#schedule();
   }
 
   replaced(device: ProfileDevice): void {
-    this.#devices.delete(device);
-    this.#memberOf.delete(device);
+    const left = this.#talk.forget(device);
     // A connection whose device has opened another one is of no use.
-    if (isVisited(this.#source.config) && this.#devices.size === 0) this.#shutDown('replaced');
+    if (isVisited(this.#source.config) && left === 0) this.#shutDown('replaced');
+  }
+
+  acquainted(): void {
+    if (!this.#stranger) return;
+    this.#stranger = false;
+    this.#host.setStranger(undefined);
   }
 
   setUpAgain(device: ProfileDevice): void {
-    const member = this.#memberOf.get(device);
+    const member = this.#talk.memberOf(device);
     if (member === undefined) return;
     this.#queue.setUpAgain(member.slave);
     this.#schedule();
@@ -263,159 +243,22 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
 
   #takeItem(item: Item, now: number): void {
     const { counters } = this.#source;
+    if (this.#host.tap.active) this.#tapItem(item);
+    if (this.#stranger || counters.frames === 0) this.#doubts.take(item);
     if (item.kind === 'frame') {
       counters.frames++;
       this.#rate?.charge(item.wireLength, now);
-      this.#takeFrame(this.#speaker, item.bytes, now);
+      this.#talk.take(this.#speaker, item.bytes, now);
       return;
     }
     count(counters.skippedBytes, item.reason, item.wireLength);
-    if (item.reason === 'bad-checksum') this.#tellBadChecksum(item.bytes);
+    if (item.reason === 'bad-checksum') this.#talk.tellBadChecksum(this.#speaker, item.bytes);
   }
 
-  #takeFrame(member: Member, frame: Uint8Array, now: number): void {
-    const { counters } = this.#source;
-    const turn = this.#queue.outstanding;
-    if (turn?.slave.device === member && turn.request.answers(frame)) {
-      this.#takeAnswer(turn, frame, now);
-      return;
-    }
-    const last = this.#last;
-    if (last?.slave.device === member && last.slave.owed > 0 && last.request.answers(frame)) {
-      counters.late++;
-      this.#queue.cameLate(last.slave, now);
-      return;
-    }
-    const decoded = member.onlyAnswers ? undefined : member.instance.decode(frame);
-    if (decoded?.ok === true) this.#take(member, decoded, false);
-    else if (decoded !== undefined && decoded.code !== 'unexpected') this.#reject(member, decoded.code, decoded.detail);
-    else if (turn !== undefined) counters.mismatched++;
-    else {
-      counters.unasked++;
-      if (last?.slave.device === member && last.request.answers(frame))
-        this.#queue.distrust(last.slave, last.request, now);
-    }
-  }
-
-  #takeAnswer(turn: Turn<Member>, frame: Uint8Array, now: number): void {
-    const { counters } = this.#source;
-    const { request } = turn;
-    const member = turn.slave.device;
-    const decoded = member.instance.decode(frame, request);
-    if (!decoded.ok) {
-      if (decoded.code === 'unexpected') {
-        counters.mismatched++;
-        return;
-      }
-      if (decoded.code === 'exception') this.#refused(turn, decoded.exception ?? 0, decoded.detail);
-      else this.#reject(member, decoded.code, decoded.detail);
-      this.#answered(turn, now, decoded.code === 'dropped' ? undefined : decoded.detail);
-      return;
-    }
-    turn.frames++;
-    const device = this.#take(member, decoded, true);
-    if (device !== undefined && turn.frames === 1) device.roundTripMs = now - turn.sentAt;
-    if (request.frames > 0 && turn.frames >= request.frames) this.#answered(turn, now);
-    else turn.deadline = now + request.timeoutMs;
-  }
-
-  #answered(turn: Turn<Member>, now: number, refusal?: string): void {
-    this.#last = turn;
-    this.#queue.answered(now, refusal);
-  }
-
-  /** Readings on their way; the device that they are of, or undefined when it is not taken. */
-  #take(member: Member, decoded: DecodedReadings, asked: boolean): ProfileDevice | undefined {
-    const { counters } = this.#source;
-    if (decoded.device === undefined && member.use.profile.about.identified === true) {
-      // Nobody's readings; a frame without any may still have to be answered.
-      if (decoded.samples.length > 0) count(counters.rejected, 'no-identity');
-      else this.#replies.add(decoded.replies, 0, this.#table.context.journal.durable);
-      return undefined;
-    }
-    const device = this.#heard(member, decoded.device);
-    if (device === undefined || this.#finished) return undefined;
-    device.counters.frames++;
-    // What is acknowledged is never passed over.
-    const mayPass = !asked && !member.slave.polled && decoded.samples.length > 0 && decoded.replies.length === 0;
-    if (mayPass && device.isTooEarly(decoded.message)) {
-      counters.thinned++;
-      device.counters.thinned++;
-      return device;
-    }
-    const lsn = device.append(decoded, counters);
-    if (decoded.replies.length === 0) return device;
-    this.#replies.add(decoded.replies, lsn, this.#table.context.journal.durable);
-    if (this.#replies.waiting) this.#table.awaitDurable(this);
-    return device;
-  }
-
-  /** The device that a member stands for, where frames do not say whose they are. */
-  #ownDevice(member: Member): ProfileDevice | undefined {
-    return member.use.profile.about.identified === true ? undefined : this.#source.deviceOf(member.use, undefined);
-  }
-
-  #heard(member: Member, identity: string | undefined): ProfileDevice | undefined {
-    const device = this.#source.deviceOf(member.use, identity);
-    if (device === undefined) return undefined;
-    if (this.#stranger) {
-      this.#stranger = false;
-      this.#host.setStranger(undefined);
-    }
-    this.#devices.add(device);
-    this.#memberOf.set(device, member);
-    device.heard(this);
-    return device;
-  }
-
-  // --- what is not used --------------------------------------------------------------------------------------------
-
-  #reject(member: Member, code: string, detail: string): void {
-    const { counters, config } = this.#source;
-    count(counters.rejected, code);
-    const device = this.#ownDevice(member);
-    if (device !== undefined) count(device.counters.rejected, code);
-    if (code === 'dropped') {
-      // It has spoken, and the profile wants no more of it.
-      if (device !== undefined) this.#heard(member, undefined);
-      return;
-    }
-    const fields = { source: config.id, device: member.use.alias, code, detail: printable(detail, 200) };
-    this.#table.context.log.warn(
-      `frame ${code} ${config.id}`,
-      fields,
-      `${config.id}: a frame of ${member.use.alias} gave no readings: ${fields.detail}`,
-    );
-  }
-
-  #refused(turn: Turn<Member>, exception: number, detail: string): void {
-    const { counters, config } = this.#source;
-    const member = turn.slave.device;
-    counters.exceptions++;
-    const device = this.#ownDevice(member);
-    if (device !== undefined) {
-      device.counters.exceptions++;
-      this.#heard(member, undefined);
-    }
-    const fields = { source: config.id, device: member.use.alias, request: turn.request.name, exception };
-    this.#table.context.log.warn(
-      `exception ${config.id} ${member.use.alias}`,
-      fields,
-      `${member.use.alias} refuses ${turn.request.name}: ${printable(detail, 200)}`,
-    );
-    if (turn.task.refused?.(exception) === true) member.lookAtPollsAgain();
-  }
-
-  #tellBadChecksum(bytes: Uint8Array): void {
-    const failed = this.#speaker.instance.failedChecksum(bytes);
-    if (failed === undefined) return;
-    const { config } = this.#source;
-    const { computed, received } = failed;
-    this.#table.context.log.warn(
-      `bad-checksum ${config.id}`,
-      { source: config.id, device: this.#speaker.use.alias, computed, received },
-      `${config.id}: a frame was not taken: its checksum is ${received}, computed is ${computed}`,
-    );
+  #tapItem(item: Item): void {
+    const { instance, use } = this.#speaker;
+    const meaning = item.kind === 'frame' ? profileMeaning(instance) : profileSkipMeaning(instance, item.reason);
+    this.#host.tap.received(item, use.alias, meaning);
   }
 
   // --- asking ------------------------------------------------------------------------------------------------------
@@ -462,19 +305,17 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     const sendingMs = turn.request.bytes.length * member.timing.characterMs;
     turn.deadline += sendingMs;
     this.#busyAt = now + sendingMs;
-    this.#write(turn.request.bytes);
+    this.write(turn.request.bytes);
   }
 
-  #write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array): void {
+    const { tap } = this.#host;
+    if (tap.active) tap.sent(bytes, this.#speaker.use.alias, profileMeaning(this.#speaker.instance));
     if (this.#finished || this.#channel.write(bytes) === bytes.length) return;
     if (this.#channel.error === undefined) this.#dead(new GatewayError('OUTPUT_OVERFLOW', this.id));
   }
 
   #timedOut(turn: Turn<Member>, now: number): void {
-    if (turn.request.frames === 0 && turn.frames > 0) {
-      this.#answered(turn, now);
-      return;
-    }
     const { decoder, timing } = this.#speaker;
     if (decoder.buffered > 0) {
       const complete = this.#heardAt + timing.gapMs;
@@ -486,18 +327,7 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
       this.#takeItems();
       if (this.#finished || this.#queue.outstanding !== turn) return;
     }
-    const { counters, config } = this.#source;
-    const member = turn.slave.device;
-    const device = this.#ownDevice(member);
-    counters.timeouts++;
-    if (device !== undefined) device.counters.timeouts++;
-    this.#last = turn;
-    if (this.#queue.timedOut(now) === 'again') return;
-    this.#table.context.log.warn(
-      `timeout ${config.id} ${member.use.alias}`,
-      { source: config.id, device: member.use.alias, request: turn.request.name },
-      `${member.use.alias} does not answer (${turn.request.name})`,
-    );
+    this.#talk.timedOut(turn, now);
   }
 
   // --- time --------------------------------------------------------------------------------------------------------
@@ -626,8 +456,7 @@ export class ProfileStream implements Session, Stranger, ProfileLine, AwaitsDura
     this.#finished = true;
     this.#table.stopsWaiting(this);
     this.#host.timers.cancel(this.#timer);
-    this.#queue.close('the line to the device is gone');
-    for (const device of this.#devices) device.left(this, why);
+    this.#talk.end(why);
     this.#host.finished(error);
   }
 }

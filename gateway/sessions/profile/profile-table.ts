@@ -11,7 +11,12 @@ import type { CommandDone } from '../link/command-queue.ts';
 import { type Pausable, PausedCarriers } from '../link/paused-carriers.ts';
 import type { Session, SessionHost } from '../session.ts';
 import { PeerChannel } from './peer-channel.ts';
-import { type ProfileContext, profileCountersView } from './profile-context.ts';
+import {
+  type ProfileContext,
+  type ProfileCounters,
+  type ProfileCountersView,
+  profileCountersView,
+} from './profile-context.ts';
 import { ProfileDatagrams } from './profile-datagrams.ts';
 import type { ProfileDevice } from './profile-device.ts';
 import { ProfileSource } from './profile-source.ts';
@@ -22,6 +27,15 @@ const CHECK_EVERY_MS = 1_000;
 /** Something that has told devices to wait until their readings are safe. */
 export interface AwaitsDurable {
   onDurable(durable: number): void;
+}
+
+/** What can be said of the line to one device. */
+export interface ProfileLineView {
+  readonly profile: string;
+  readonly peer: string | undefined;
+  readonly boot: number;
+  readonly round_trip_ms: number | undefined;
+  readonly link_quality: ProfileCountersView;
 }
 
 export class ProfileTable {
@@ -122,13 +136,18 @@ export class ProfileTable {
   }
 
   /** The counters of a source as JSON; undefined where there is no profile. */
-  viewOf(sourceId: string): Record<string, unknown> | undefined {
+  viewOf(sourceId: string): ProfileCountersView | undefined {
     const source = this.#sources.get(sourceId);
     return source && profileCountersView(source.counters);
   }
 
+  /** The counters of a source that speaks a profile. */
+  countersOf(sourceId: string): ProfileCounters | undefined {
+    return this.#sources.get(sourceId)?.counters;
+  }
+
   /** What can be said of one device's line. */
-  linkQuality(device: Device): Record<string, unknown> | undefined {
+  linkQuality(device: Device): ProfileLineView | undefined {
     const known = this.get(device);
     if (known === undefined) return undefined;
     const { profile } = known.use;

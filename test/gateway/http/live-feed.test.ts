@@ -48,13 +48,14 @@ let readings: ((device: Device) => void) | undefined;
 const device = new RegisteredDevice('a1b2c3d4e5f60718', 'greenhouse');
 
 beforeEach(async () => {
-  tap = new FrameTap();
+  tap = new FrameTap(() => Date.now());
   readings = undefined;
   feed = new LiveFeed({
     tap,
     values: () => ({ temperature: [21.5, 1] }),
     devices: () => [{ alias: 'greenhouse' }],
     sources: () => [],
+    silent: () => [],
     gateway: () => ({ uptime_s: 1 }),
     onReadings: (listener) => (readings = listener),
     now: () => Date.now(),

@@ -6,6 +6,8 @@ import { GatewayError } from '../../../../gateway/errors.ts';
 import type { Session, SessionHost } from '../../../../gateway/sessions/session.ts';
 import { ERROR, READ, WRITE } from '../../../../gateway/sources/source.ts';
 import type { Channel, Datagram, DatagramChannel, Peer, StreamChannel } from '../../../../gateway/sources/source.ts';
+import { ChannelTap } from '../../../../gateway/tap/channel-tap.ts';
+import { FrameTap } from '../../../../gateway/tap/frame-tap.ts';
 import { TimerQueue } from '../../../../gateway/timers.ts';
 import { createLog } from '../../../../gateway/log.ts';
 
@@ -164,6 +166,7 @@ export class Stage<S extends Session> {
         this.error = error;
       },
       log: createLog({ level: 'silent', pretty: false }),
+      tap: new ChannelTap(new FrameTap(() => 0), 'test', 'peer'),
     });
   }
 
