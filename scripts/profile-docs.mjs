@@ -26,7 +26,7 @@ function allProfiles(protocol) {
     return result.profile;
   });
   const codecs = protocol.CODEC_NAMES.map((name) => protocol.profileCodec(name));
-  return [...loaded, ...codecs].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...loaded, ...codecs].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function list(profiles) {
@@ -53,7 +53,7 @@ function list(profiles) {
 const GENERATED = '<!-- generated from protocol/profiles by `npm run profile-docs` -->';
 
 function page(profile) {
-  const { name, about } = profile;
+  const { about } = profile;
   const instance = profile.open();
   const generic = profile.channels.length === 0;
   const parts = [
@@ -68,7 +68,10 @@ function page(profile) {
     section('In the configuration', `\`\`\`yaml\n${example(profile)}\n\`\`\``),
     section('Parameters', parameters(profile)),
     section('What it reports', generic ? 'What the configuration lists under `registers`.' : channels(profile)),
-    section('What is sent to it', requests(instance)),
+    section(
+      'What is sent to it',
+      generic ? 'Requests for the registers, as few as their places allow.' : requests(instance),
+    ),
     section('What can be set', commands(profile)),
     section('Data sheets', about.links.map((link) => `- ${link}`).join('\n')),
   ];
@@ -145,7 +148,7 @@ function channels({ channels }) {
     ];
     rows.push([
       `\`${shape}\``,
-      channel.title,
+      channel.repeated ? channel.title.replace(/\d+(?=\D*$)/, 'N') : channel.title,
       channel.unit || (channel.type === 'bool' ? 'true or false' : ''),
       channel.class === 'none' ? '' : `\`${channel.class}\``,
       notes.filter(Boolean).join('; '),
@@ -173,14 +176,6 @@ function bytes(request) {
 
 function commands({ commands }) {
   if (commands.length === 0) return undefined;
-  const takes = ({ kind, options, range, unit }) =>
-    ({
-      bool: '`true` or `false`',
-      button: 'nothing: it is a button',
-      text: 'text',
-      option: options?.map((option) => `\`${option}\``).join(', '),
-      number: `a number${range === undefined ? '' : ` from ${range[0]} to ${range[1]}`}${unit === '' ? '' : ` ${unit}`}`,
-    })[kind];
   return table(
     ['command', 'what it does', 'takes', 'shown by'],
     commands.map((command) => [
@@ -193,8 +188,21 @@ function commands({ commands }) {
 }
 
 function table(head, rows) {
-  const escape = (cell) => String(cell).replaceAll('|', '\\|');
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(escape).join(' | ')} |`).join('\n');
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(escapeCell).join(' | ')} |`).join('\n');
+}
+
+function takes({ kind, options, range, unit }) {
+  return {
+    bool: '`true` or `false`',
+    button: 'nothing: it is a button',
+    text: 'text',
+    option: options?.map((option) => `\`${option}\``).join(', '),
+    number: `a number${range === undefined ? '' : ` from ${range[0]} to ${range[1]}`}${unit === '' ? '' : ` ${unit}`}`,
+  }[kind];
+}
+
+function escapeCell(cell) {
+  return String(cell).replaceAll('|', '\\|');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -40,7 +40,6 @@ const BATTERY_VOLTAGE = channel(11, 'battery_voltage', 'u16', {
 });
 const GSM_SIGNAL = channel(12, 'gsm_signal', 'u8', { title: 'GSM signal (0 to 4)', diagnostic: true, range: [0, 4] });
 const ALARM = channel(13, 'alarm', 'string', {
-  class: 'problem',
   options: [
     'none',
     'sos',

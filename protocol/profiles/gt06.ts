@@ -279,10 +279,7 @@ function limitsOf(channel: ProfileChannel): readonly [number, number] | undefine
 }
 
 function encodedFields(message: keyof typeof ENCODED): ProfileField[] {
-  return ENCODED[message].map((channel) => ({
-    ...fieldOf(channel, limitsOf(channel)),
-    ...(channel.options === undefined ? {} : { kind: 'option' as const, text: undefined }),
-  }));
+  return ENCODED[message].map((channel) => fieldOf(channel, limitsOf(channel)));
 }
 
 /** Whether a packet is what a tracker says to a command. */

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CODEC_NAMES, profileCodec } from '../../../protocol/index.ts';
 import type { FrameDecoder } from '../../../protocol/index.ts';

@@ -1,5 +1,5 @@
 /** Values that a device could have, for the fields of a message: from what the contract says of them, nothing else. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { ProfileField, ProfileMessage } from '../../../protocol/index.ts';
 
 export type Plausible = Record<string, boolean | number | string>;
@@ -16,7 +16,7 @@ function plausible(field: ProfileField): fc.Arbitrary<boolean | number | string>
     case 'option':
       return fc.constantFrom(...(field.options ?? ['']));
     case 'flags':
-      return fc.subarray([...(field.options ?? [])]).map((names) => names.join(','));
+      return fc.subarray([...(field.options ?? [])]).map((names) => names.join(', '));
     case 'text':
       return text(field);
     default:
@@ -29,7 +29,11 @@ function text(field: ProfileField): fc.Arbitrary<string> {
   if (field.text === 'digits') return digits(most);
   if (field.text === 'hex')
     return fc.uint8Array({ minLength: most, maxLength: most }).map((bytes) => Buffer.from(bytes).toString('hex'));
-  return fc.string({ unit: fc.constantFrom(...'ABCDEFGHJKLMNPQRSTUVWXYZ0123456789'), minLength: 1, maxLength: most });
+  return fc.string({
+    unit: fc.constantFrom(...Array.from('ABCDEFGHJKLMNPQRSTUVWXYZ0123456789')),
+    minLength: 1,
+    maxLength: most,
+  });
 }
 
 function digits(length: number): fc.Arbitrary<string> {
