@@ -19,6 +19,8 @@ export interface CliOptions {
 export interface RunningCli {
   /** Resolves when stdout or stderr contains it; rejects when the program ends before. */
   waitFor(text: string | RegExp): Promise<void>;
+  /** What it has said so far, stdout first. */
+  readonly output: string;
   kill(signal: NodeJS.Signals): void;
   readonly result: Promise<CliResult>;
 }
@@ -62,6 +64,9 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
   });
   return {
     result,
+    get output() {
+      return stdout + stderr;
+    },
     kill: (signal) => void child.kill(signal),
     waitFor: (wanted) =>
       new Promise((resolve, reject) => {

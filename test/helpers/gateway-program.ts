@@ -22,21 +22,31 @@ export class GatewayProgram {
 
   /**
    * `sources`: as in the configuration, each with a `name`. The broker is away, which is no matter to services, unless
-   * `more` of the configuration names one.
+   * `more` of the configuration names one. `under`: a command that starts the program, with arguments, and goes in front.
    */
-  constructor(sources: readonly Readonly<Record<string, unknown>>[], more: Readonly<Record<string, unknown>> = {}) {
+  constructor(
+    sources: readonly Readonly<Record<string, unknown>>[],
+    more: Readonly<Record<string, unknown>> = {},
+    under: readonly string[] = [],
+  ) {
     if (!existsSync(MAIN)) throw new Error('the program is not built: npm run build');
     const config = join(this.#folder, 'bytes2mqtt.yaml');
     // JSON is YAML too.
     const broker = { mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' } };
     writeFileSync(config, JSON.stringify({ ...broker, ...more, sources }));
-    const child = spawn(process.execPath, [MAIN, 'run', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const command = [...under, process.execPath, MAIN, 'run', '--config', config];
+    const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
     this.#closed = once(child, 'close').then(() => this.#wake());
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.log.push(parseLine(line));
       this.#wake();
     });
+  }
+
+  /** Process id; of `under`, if that does not replace itself. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   /** The first line for which `wanted` says so, as soon as it is there. */
