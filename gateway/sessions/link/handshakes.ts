@@ -100,8 +100,12 @@ export class Handshakes {
       return;
     }
     const failures = this.#failuresByAddress.of(addressKey(carrier.address));
-    if (failures.waitMs() > 0 || this.#failures.waitMs() > 0) {
+    const ofAddress = failures.waitMs() > 0;
+    if (ofAddress || this.#failures.waitMs() > 0) {
       count(counters.rejected, 'handshake-rate');
+      const limit = ofAddress ? 'handshakes_per_address_per_s' : 'handshakes_per_s';
+      const what = `one from ${carrier.address} was not looked at: too many were made with a wrong key`;
+      this.#context.watch.bite(limit, 'handshakes', what, { address: carrier.address });
       return;
     }
     const opened = received.open(key);
