@@ -115,23 +115,21 @@ function page(profile: Profile, file: string | undefined, colours: Paint): strin
   for (const channel of channels.filter(({ readable, repeated }) => readable && !repeated))
     out.push(channelLine(channel));
   const repeated = channels.filter((channel) => channel.repeated);
-  if (repeated.length > 0)
-    out.push(`  and as many as the device has of ${repeated[0]?.alias} … ${repeated.at(-1)?.alias}`);
+  if (repeated.length > 0) out.push(`  and as many as the device has of ${families(repeated)}`);
   if (commands.length > 0) {
     out.push('', colours.bold('Commands'));
     for (const one of commands) {
       const values = one.options?.join(', ') ?? one.range?.join(' to ') ?? one.kind;
       out.push(
-        `  ${(one.shows ?? one.alias).padEnd(24)}${one.title}: ${values}${one.unit === '' ? '' : ` ${one.unit}`}`,
+        `  ${(one.shows ?? one.alias).padEnd(28)}${one.title}: ${values}${one.unit === '' ? '' : ` ${one.unit}`}`,
       );
     }
   }
-  const where = about.serial === undefined ? 'tcp: 0.0.0.0:5027' : 'serial: /dev/ttyUSB0';
   out.push(
     '',
     colours.bold('In the configuration'),
     'sources:',
-    `  - ${where}`,
+    `  - ${whereOf(profile)}`,
     `    profile: ${name}`,
     '    device: my_device',
   );
@@ -140,7 +138,23 @@ function page(profile: Profile, file: string | undefined, colours: Paint): strin
 
 function channelLine({ alias, title, type, unit, class: kind }: ProfileChannel): string {
   const about = [unit === '' ? type : unit, kind === 'none' ? '' : kind].filter((part) => part !== '').join(', ');
-  return `  ${alias.padEnd(24)}${title} (${about})`;
+  return `  ${alias.padEnd(28)}${title} (${about})`;
+}
+
+/** `cell_1 … cell_32, temperature_1 … temperature_8` */
+function families(repeated: readonly ProfileChannel[]): string {
+  const lasts = new Map<string, { first: string; last: string }>();
+  for (const { alias } of repeated) {
+    const family = alias.split('_').slice(0, -1).join('_');
+    lasts.set(family, { first: lasts.get(family)?.first ?? alias, last: alias });
+  }
+  return Array.from(lasts.values(), ({ first, last }) => (first === last ? first : `${first} … ${last}`)).join(', ');
+}
+
+function whereOf({ about }: Profile): string {
+  if (about.transport === 'modbus-tcp') return 'connect: 192.168.1.50:502';
+  if (about.transport === 'datagram') return 'udp: 0.0.0.0:5027';
+  return about.serial === undefined ? 'tcp: 0.0.0.0:5027' : 'serial: /dev/ttyUSB0';
 }
 
 function count(number: number, noun: string): string {

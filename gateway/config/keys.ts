@@ -59,7 +59,7 @@ function collectKeys(): Key[] {
       for (const [name, child] of Object.entries(node.properties)) visit(child, [...path, name], kind);
     } else if (node.items !== undefined) {
       const { anyOf } = node.items;
-      if (anyOf === undefined) visit(node.items, [...path, '*'], kind);
+      if (anyOf === undefined) visit({ description: node.description ?? '', ...node.items }, [...path, '*'], kind);
       else anyOf.forEach((item, index) => visit(item, [...path, '*'], SOURCE_KINDS[index]));
     } else if (typeof node.additionalProperties === 'object') {
       const { description = '' } = node;

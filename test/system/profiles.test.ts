@@ -102,7 +102,6 @@ describe.skipIf(lacks('mosquitto'))('the gateway and devices with a profile', ()
       devices: [device('pump', 1), device('dead', 2), device('old', 3)],
     };
     const gateway = run([source], { mqtt: { url: broker.url } });
-    onTestFinished(() => void client.client.end());
     expect(valuesOf(await client.waitFor(stateOf('pump')))).toMatchObject({ flow: 40.4 });
     await gateway.line(({ msg }) => msg?.startsWith('dead does not answer') === true);
     await gateway.line(({ msg }) => msg?.startsWith('old refuses') === true);

@@ -153,7 +153,15 @@ describe('a right configuration', () => {
       .replace(/^bytes2mqtt: .*$/m, '');
     expect(all).toMatch(/^ {2}- serial: /m);
     const config = configOf(all, {}, { 'secrets.yaml': `mqtt: x\ngreenhouse: ${KEY}\n` });
-    expect(config.sources.map((source) => source.kind)).toEqual(['tcp', 'udp', 'serial', 'unix', 'connect', 'tcp']);
+    expect(config.sources.map((source) => source.kind)).toEqual([
+      'tcp',
+      'udp',
+      'serial',
+      'serial',
+      'unix',
+      'connect',
+      'tcp',
+    ]);
     expect(config.devices.get('a1b2c3d4e5f60718')).toMatchObject({
       alias: 'greenhouse',
       key: Uint8Array.from(Buffer.from(KEY, 'hex')),
