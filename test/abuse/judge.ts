@@ -3,7 +3,7 @@ import type { Counted } from './case.ts';
 import type { World } from './world.ts';
 
 /** By how much the memory may have grown since the family began, garbage that nobody has collected yet included. */
-const MAX_GROWTH_BYTES = 96 * 1_048_576;
+const MAX_GROWTH_BYTES = 64 * 1_048_576;
 
 /** Counters that are reasons: what grows here and was not expected is a case counted under a wrong one. */
 const REASONS = /^(link\.\w+\.(rejected|skipped_bytes)\.|limits\.|sources\.\w+\.refusals\.)/;
@@ -48,11 +48,14 @@ export function shown(counted: Counted, grown: Growth): string {
 export interface Watermark {
   log: number;
   seen: number;
+  /** When the family began. */
   readonly rssBytes: number;
+  /** The most by which it has grown since. */
+  grownBytes: number;
 }
 
 export function watermark(world: World): Watermark {
-  return { log: 0, seen: 0, rssBytes: world.gateway.rssBytes };
+  return { log: 0, seen: 0, rssBytes: world.gateway.rssBytes, grownBytes: 0 };
 }
 
 /** Where the observer itself writes: what comes back from there is no word of the gateway. */
@@ -91,6 +94,7 @@ export function inspect(world: World, mark: Watermark): void {
   }
 
   const grown = gateway.rssBytes - mark.rssBytes;
+  mark.grownBytes = Math.max(mark.grownBytes, grown);
   if (grown > MAX_GROWTH_BYTES) throw new Error(`memory has grown by ${Math.round(grown / 1_048_576)} MiB`);
 }
 

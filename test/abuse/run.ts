@@ -101,6 +101,7 @@ async function play(world: World, family: Family, abuse: AbuseCase, mark: Waterm
 /** All chosen cases of a family, in a world of its own. */
 async function playFamily(family: Family, cases: readonly AbuseCase[]): Promise<Row[]> {
   const rows: Row[] = [];
+  let grownBytes = 0;
   let world: World | undefined;
   try {
     world = await World.open(worldOf(family));
@@ -113,6 +114,7 @@ async function playFamily(family: Family, cases: readonly AbuseCase[]): Promise<
       }
       const row = await play(world, family, abuse, mark);
       rows.push(row);
+      grownBytes = Math.max(grownBytes, mark.grownBytes);
       process.stderr.write(`${family}/${row.name}: ${row.problems.length === 0 ? 'ok' : 'FAILED'}\n`);
       for (const problem of row.problems) process.stderr.write(`  ${problem}\n`);
       if (world.gateway.ended === undefined) continue;
@@ -122,12 +124,13 @@ async function playFamily(family: Family, cases: readonly AbuseCase[]): Promise<
       mark = watermark(world);
     }
   } catch (error) {
-    const problems = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
+    const problems = [error instanceof Error ? error.message : String(error)];
     process.stderr.write(`${family}: ${problems.join('')}\n`);
     rows.push({ family, name: '(the set-up)', bytes: 0, expected: {}, counted: '', goodMs: undefined, problems });
   } finally {
     await world?.close();
   }
+  process.stderr.write(`${family}: memory grew by ${Math.round(grownBytes / 1_048_576)} MiB at most\n`);
   return rows;
 }
 

@@ -2,14 +2,15 @@
 import { once } from 'node:events';
 import { type LinkDevice, sample } from '../../helpers/link-device.ts';
 import { changed, helloFrame, noise, onStream, strangerId } from '../bytes.ts';
-import { encodeMessage } from '../../../protocol/index.ts';
+import { beginHandshake, encodeMessage } from '../../../protocol/index.ts';
 import { type AbuseCase, type CaseGroup, must } from '../case.ts';
 import { sleep, within } from '../wait.ts';
 import type { World } from '../world.ts';
+import { hello, wrongKey } from './secured.ts';
 
 const soon = <T>(work: Promise<T>, what: string): Promise<T> => within(work, 10_000, what);
 
-async function hello(device: LinkDevice): Promise<void> {
+async function begin(device: LinkDevice): Promise<void> {
   await soon(device.hello(), 'WELCOME');
 }
 
@@ -47,7 +48,7 @@ const cases: AbuseCase[] = [
         10,
       );
       // Whoever has a session is not in the way.
-      await hello(await world.device());
+      await begin(await world.device());
       return 0;
     },
   },
@@ -56,7 +57,7 @@ const cases: AbuseCase[] = [
     counted: { 'limits.frames_per_s': 'some', 'link.udp.limited': 'some' },
     async run(world) {
       const device = await world.device('udp');
-      await hello(device);
+      await begin(device);
       await world.datagramsInTurn(700, (token) => device.send({ type: 'PING', token }));
       const error = await soon(device.next('ERROR'), 'ERROR');
       must(error.code === 'rate_limited' && error.retryAfter >= 1, `ERROR ${error.code}`);
@@ -68,7 +69,7 @@ const cases: AbuseCase[] = [
     counted: { 'limits.frames_per_s': 'some', 'link.tcp.readings': 600 },
     async run(world) {
       const device = await world.device();
-      await hello(device);
+      await begin(device);
       const all = Buffer.concat(
         Array.from({ length: 600 }, (_, i) =>
           onStream(device.frame({ type: 'READINGS', samples: [sample(i)] }, { seq: i + 1 })),
@@ -132,7 +133,7 @@ const cases: AbuseCase[] = [
     counted: { 'limits.logs_per_s': 'some' },
     async run(world) {
       const device = await world.device();
-      await hello(device);
+      await begin(device);
       for (let n = 0; n < 200; n++) device.send({ type: 'LOG', level: 'warning', text: `line ${n}` });
       await soon(device.settled(), 'the device');
       return 200 * 25;
@@ -165,20 +166,35 @@ const cases: AbuseCase[] = [
     },
   },
   {
-    name: 'REPORTs of 300 devices that nobody knows',
-    counted: { 'limits.devices': 'some', 'link.udp.rejected.too-many-devices': 'some' },
-    also: ['limits.answers_per_s'],
+    name: '1,200 wrong keys',
+    counted: { 'link.udp.rejected.wrong-key': 'some', 'link.udp.rejected.handshake-rate': 'some' },
+    also: ['limits.answers_per_s', 'limits.handshakes_'],
     async run(world) {
-      const attacker = await world.datagrams('udp', '127.0.0.7');
-      await world.datagramsInTurn(300, () => {
-        const device = strangerId();
-        return attacker.send(
-          encodeMessage({ type: 'REPORT', device, boot: 1, uptime: 0, samples: [sample(1)] }, { sid: 0, seq: 1 }),
-        );
-      });
-      await sleep(50);
+      const attacker = await world.datagrams('closed_udp', '127.0.0.8');
+      const { frame } = beginHandshake(wrongKey, hello(world.victim.id));
+      await world.datagramsInTurn(1_200, () => attacker.send(frame));
       must(attacker.answeredBytes <= attacker.sentBytes * 1.5, `answered with ${attacker.answeredBytes} bytes`);
       return attacker.sentBytes;
+    },
+  },
+  {
+    name: 'REPORTs of 450 devices that nobody knows, from five addresses',
+    counted: { 'limits.devices': 'some', 'link.udp.rejected.too-many-devices': 'some' },
+    also: ['limits.answers_per_s', 'limits.handshakes_', 'link.udp.rejected.handshake-rate'],
+    async run(world) {
+      let sent = 0;
+      for (let last = 11; last <= 15; last++) {
+        const attacker = await world.datagrams('udp', `127.0.0.${last}`);
+        await world.datagramsInTurn(90, () => {
+          const device = strangerId();
+          return attacker.send(
+            encodeMessage({ type: 'REPORT', device, boot: 1, uptime: 0, samples: [sample(1)] }, { sid: 0, seq: 1 }),
+          );
+        });
+        must(attacker.answeredBytes <= attacker.sentBytes * 1.5, `answered with ${attacker.answeredBytes} bytes`);
+        sent += attacker.sentBytes;
+      }
+      return sent;
     },
   },
 ];

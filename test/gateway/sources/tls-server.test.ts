@@ -316,8 +316,9 @@ describe.skipIf(withoutOpenssl)('certificate and key', () => {
 
   test('and once a day by a gateway that runs on', async () => {
     const { context, lines } = loggingContext();
-    let wall = Date.now();
     const files = { ...pem.signed('soon', 31), clientCa: undefined };
+    // Not before: a certificate is valid from the full second on in which it was made.
+    let wall = Date.now();
     await listen({ files, wallNow: () => wall }, context);
     expect(lines).toEqual([]);
     wall += 2 * 86_400_000;
