@@ -90,6 +90,10 @@ class VectorCheck {
     const generic = rule.profile === 'modbus_tcp' ? 'modbus_tcp' : 'modbus_rtu';
     this.profile = registers === undefined ? shippedProfile(rule.profile!) : shippedProfile(generic, registers);
     this.instance = this.profile.open({ ...rule.parameters, ...this.rule.parameters });
+    for (const id of this.rule.after ?? []) {
+      const before = recorded.vectors.find((one) => one.id === id);
+      if (before !== undefined) this.instance.decode(bytesOf(before.hex));
+    }
   }
 
   run(): void {

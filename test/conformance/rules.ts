@@ -36,6 +36,8 @@ export interface VectorRule {
   readonly fields?: Readonly<Record<string, FieldRule>>;
   /** Parameters of the profile, for this vector. */
   readonly parameters?: Readonly<Record<string, unknown>>;
+  /** What the device has said before: the numbers of cells and sensors, say. */
+  readonly after?: readonly string[];
   /** Another profile that reads it: a Modbus answer with the registers that were asked for. */
   readonly registers?: Readonly<Record<string, unknown>>;
   /** The reason why this is no frame of ours, or none to be decoded. */
@@ -78,6 +80,8 @@ export const RULES: Readonly<Record<string, DeviceRule>> = {
       min_cell_no: 'min_cell_number',
     },
     vectors: {
+      // Two sensors, which the same capture says in its status.
+      'daly_bms_a5-11': { after: ['daly_bms_a5-05'] },
       'daly_bms_a5-05': {
         fields: {
           cycles: {
