@@ -11,6 +11,7 @@ import type {
   FrameDecoder,
   OutgoingRequest,
   Profile,
+  ProfileChannel,
   ProfileField,
   ProfileInstance,
   ProfileMessage,
@@ -58,6 +59,9 @@ export class PlayedDevice {
   readonly streamed: readonly string[];
   readonly #values: PlausibleValues;
   readonly #datagrams: boolean;
+  /** Reads what was written. */
+  readonly #reader: ProfileInstance;
+  readonly #channels: ReadonlyMap<number, ProfileChannel>;
   #turn = 0;
 
   /** RangeError for parameters or messages that the profile does not have. */
@@ -68,6 +72,8 @@ export class PlayedDevice {
     this.profile = profile;
     this.instance = profile.open(parameters);
     this.#datagrams = datagrams;
+    this.#reader = profile.open(parameters);
+    this.#channels = new Map(profile.channels.map((channel) => [channel.number, channel]));
     this.#values = new PlausibleValues(profile, random, fixed);
     const known = profile.messages.filter(({ direction }) => direction === 'up').map(({ name }) => name);
     for (const name of messages ?? []) {
@@ -101,7 +107,7 @@ export class PlayedDevice {
     const now = { ...values, ...answer.set };
     return answer.frames.map((bytes, index) => {
       const message = answer.messages[index] ?? '';
-      return { device: this, why: answer.name, message, bytes, values: this.#valuesOf(message, now) };
+      return { device: this, why: answer.name, message, bytes, values: this.#valuesOf(message, bytes, now) };
     });
   }
 
@@ -111,19 +117,61 @@ export class PlayedDevice {
   }
 
   #say(message: ProfileMessage, why: string, atMs: number): SaidFrame {
-    const values = this.#values.at(atMs);
-    const bytes = this.instance.encode(message.name, values);
-    return { device: this, why, message: message.name, bytes, values: this.#valuesOf(message.name, values) };
+    const { bytes, values } = this.#encode(message, this.#values.at(atMs));
+    return { device: this, why, message: message.name, bytes, values: this.#valuesOf(message.name, bytes, values) };
   }
 
-  #valuesOf(message: string, values: FieldValues): Record<string, FieldValue> {
+  /** A frame with as many of the optional values as it has room for. */
+  #encode(
+    { name, fields }: ProfileMessage,
+    all: Readonly<Record<string, FieldValue>>,
+  ): { bytes: Uint8Array; values: Readonly<Record<string, FieldValue>> } {
+    const optional = fields.filter((field) => field.optional && field.name in all).map((field) => field.name);
+    let values = { ...all };
+    for (let kept = optional.length; ; kept >>= 1) {
+      try {
+        return { bytes: this.instance.encode(name, values), values };
+      } catch (error) {
+        if (!(error instanceof RangeError) || kept === 0) throw error;
+        const left = new Set(optional.slice(kept >> 1));
+        values = Object.fromEntries(Object.entries(all).filter(([alias]) => !left.has(alias)));
+      }
+    }
+  }
+
+  /**
+   * The values of the message's channels. Numbers that the encoder fills in (how many cells there are) are told as they
+   * were written, and of a repeat the part that this frame has.
+   */
+  #valuesOf(message: string, bytes: Uint8Array, values: FieldValues): Record<string, FieldValue> {
     const fields = this.profile.messages.find(({ name }) => name === message)?.fields ?? [];
+    const written = this.#read(bytes);
     const shown: Record<string, FieldValue> = {};
-    for (const { name, hidden } of fields) {
+    for (const { name, hidden, kind, index } of fields) {
       const value = values[name];
-      if (!hidden && value !== undefined) shown[name] = value;
+      if (hidden || value === undefined || (index !== undefined && written?.has(name) === false)) continue;
+      const own = kind === 'number' ? written?.get(name) : undefined;
+      shown[name] = typeof own === 'number' && Number.isInteger(own) ? own : value;
     }
     return shown;
+  }
+
+  /** What is in a frame, whole numbers with their value; undefined when it does not say by itself what it is (Modbus). */
+  #read(bytes: Uint8Array): Map<string, unknown> | undefined {
+    const decoder = this.#reader.createDecoder();
+    decoder.push(bytes.slice());
+    decoder.expire();
+    for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
+      const decoded = item.kind === 'frame' ? this.#reader.decode(item.bytes.slice()) : undefined;
+      if (decoded?.ok !== true) continue;
+      const read = new Map<string, unknown>();
+      for (const { channel, value } of decoded.samples.flatMap(({ values }) => values)) {
+        const about = this.#channels.get(channel);
+        if (about !== undefined) read.set(about.alias, about.scale === 0 ? value : undefined);
+      }
+      return read;
+    }
+    return undefined;
   }
 
   /** The messages with readings that no poll, init step or setting brings about. */

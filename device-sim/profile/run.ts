@@ -88,7 +88,10 @@ export async function play(options: PlayOptions, output: RunOutput, stop: AbortS
       else tally.answered += 1;
       if (json) output.out(JSON.stringify(plain(frame)));
       said += 1;
-      if (count !== undefined && said >= count) over.abort();
+      if (count === undefined || said < count) return;
+      // At once: not a frame more.
+      line.stop();
+      over.abort();
     },
     onRequest: (device, name) => {
       const { requests } = tallies.get(device) as Tally;

@@ -32,6 +32,8 @@ const USUAL: Readonly<Record<string, readonly [number, number]>> = {
   speed: [0, 30],
 };
 const OTHERWISE: readonly [number, number] = [0, 100];
+/** Numbers in text have up to 15 digits; what holds larger ones is a float. */
+const LARGEST_IN_TEXT = 1e18;
 /** Of a counted repeat so many are there, unless its message cannot leave any out. */
 const REPEATS = 4;
 /** A state changes about once in so many frames. */
@@ -64,33 +66,46 @@ export class PlausibleValues {
   }
 }
 
+/** A field with a number that it holds exactly: from there on the steps are counted. */
+interface Playable extends ProfileField {
+  readonly origin: number;
+}
+
 /** Every field of the messages that come from the device; of one name in several messages, what fits all of them. */
-function fieldsOf({ messages }: Profile): ProfileField[] {
-  const fields = new Map<string, ProfileField>();
+function fieldsOf({ messages }: Profile): Playable[] {
+  const fields = new Map<string, Playable>();
   for (const message of messages) {
     if (message.direction !== 'up') continue;
     for (const field of message.fields) {
       const other = fields.get(field.name);
-      fields.set(field.name, other === undefined ? field : both(other, field));
+      const first = field.limits?.[0] ?? 0;
+      const playable = { ...field, origin: Number.isFinite(first) ? first : 0 };
+      fields.set(field.name, other === undefined ? playable : both(other, playable));
     }
   }
   return [...fields.values()];
 }
 
-function both(a: ProfileField, b: ProfileField): ProfileField {
-  const { limits: one, step: first } = a;
-  const { limits: two, step: second } = b;
-  if (one === undefined || two === undefined || a.kind !== b.kind) return { ...a, optional: a.optional && b.optional };
+function both(a: Playable, b: Playable): Playable {
+  const { limits: one } = a;
+  const { limits: two } = b;
+  const optional = a.optional && b.optional;
+  if (one === undefined || two === undefined || a.kind !== b.kind) return { ...a, optional };
+  // Whole steps of the coarser one are, as a rule, steps of the finer one too.
+  const coarser = (a.step ?? 0) >= (b.step ?? 0) ? a : b;
   return {
-    ...a,
-    limits: [Math.max(one[0], two[0]), Math.min(one[1], two[1])],
-    step: first === undefined || second === undefined ? (first ?? second) : Math.max(first, second),
-    range: a.range ?? b.range,
-    optional: a.optional && b.optional,
+    ...coarser,
+    limits: within(one, two),
+    range: a.range !== undefined && b.range !== undefined ? within(a.range, b.range) : (a.range ?? b.range),
+    optional,
   };
 }
 
-function sourceOf(field: ProfileField, random: Random): (atMs: number) => FieldValue {
+function within(one: readonly [number, number], two: readonly [number, number]): readonly [number, number] {
+  return [Math.max(one[0], two[0]), Math.min(one[1], two[1])];
+}
+
+function sourceOf(field: Playable, random: Random): (atMs: number) => FieldValue {
   switch (field.kind) {
     case 'number':
       return field.totalIncreasing ? growing(field, random) : wandering(field, random);
@@ -123,14 +138,14 @@ function sourceOf(field: ProfileField, random: Random): (atMs: number) => FieldV
 }
 
 /** A meter: it starts somewhere and only grows. */
-function growing(field: ProfileField, random: Random): (atMs: number) => FieldValue {
+function growing(field: Playable, random: Random): (atMs: number) => FieldValue {
   const [low, high] = rangeOf(field, [100, 2_000]);
   const start = low + random.between(0, (high - low) / 2);
   const perMs = (field.step ?? 0.01) / 1_000;
   return (atMs) => onGrid(Math.min(high, start + atMs * perMs), field);
 }
 
-function wandering(field: ProfileField, random: Random): (atMs: number) => FieldValue {
+function wandering(field: Playable, random: Random): (atMs: number) => FieldValue {
   // A tracker's clock is right: otherwise what it says would be history.
   if (field.class === 'timestamp') return () => onGrid(field.unit === 'ms' ? Date.now() : Date.now() / 1_000, field);
   const [min, max] = rangeOf(field, USUAL[field.class] ?? OTHERWISE);
@@ -153,15 +168,17 @@ function rangeOf({ range, limits }: ProfileField, usual: readonly [number, numbe
 }
 
 /** The nearest number that the field can hold; without digits that only come from binary fractions. */
-function onGrid(value: number, { limits, step, kind }: ProfileField): number {
-  if (kind !== 'number') return value;
-  // Floats of four bytes hold seven digits: what is given is to come back.
-  if (step === undefined) return Math.fround(Math.round(value * 100) / 100);
-  const from = limits !== undefined && Number.isFinite(limits[0]) ? limits[0] : 0;
-  const most = limits?.[1] ?? Number.POSITIVE_INFINITY;
-  let steps = Math.round((value - from) / step);
-  if (from + steps * step > most) steps -= 1;
-  return Number((from + steps * step).toFixed(Math.max(decimalsOf(step), decimalsOf(from))));
+function onGrid(value: number, { limits, step, origin }: Playable): number {
+  if (step === undefined) {
+    const rounded = Math.round(value * 100) / 100;
+    // Floats of four bytes hold seven digits, and what is given is to come back; numbers in text hold what is written.
+    return limits === undefined || limits[1] > LARGEST_IN_TEXT ? Math.fround(rounded) : rounded;
+  }
+  const [least, most] = limits ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let steps = Math.round((value - origin) / step);
+  if (origin + steps * step > most) steps -= 1;
+  if (origin + steps * step < least) steps += 1;
+  return Number((origin + steps * step).toFixed(Math.max(decimalsOf(step), decimalsOf(origin))));
 }
 
 /** Decimals of a number as it is written, at most 20. */
@@ -171,6 +188,7 @@ function decimalsOf(value: number): number {
   return Math.min(20, Math.max(0, behind - Number(exponent)));
 }
 
+const LETTER_COUNT = 6;
 const LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ';
 
 function textOf({ text, maxBytes, options }: ProfileField, random: Random): string {
@@ -179,7 +197,7 @@ function textOf({ text, maxBytes, options }: ProfileField, random: Random): stri
   const room = maxBytes ?? 8;
   if (text === 'hex') return Array.from({ length: Math.min(room, 32) }, () => hexByte(random.int(256))).join('');
   if (text === 'digits') return Array.from({ length: Math.min(room, 32) }, () => String(random.int(10))).join('');
-  return Array.from({ length: Math.min(room, 12) }, () => LETTERS[random.int(LETTERS.length)]).join('');
+  return Array.from({ length: Math.min(room, LETTER_COUNT) }, () => LETTERS[random.int(LETTERS.length)]).join('');
 }
 
 function hexByte(value: number): string {

@@ -14,7 +14,7 @@ import { play, type ProfileLink } from '../../device-sim/profile/run.ts';
 import type { Profile } from '../../protocol/index.ts';
 import { freePort, type Mosquitto, startMosquitto } from '../helpers/broker.ts';
 import { GatewayProgram } from '../helpers/gateway-program.ts';
-import { connectClient, type TestClient } from '../helpers/mqtt-client.ts';
+import { connectClient, type Received, type TestClient } from '../helpers/mqtt-client.ts';
 import { lacks } from '../helpers/programs.ts';
 import { openPtyPair, type PtyPair } from '../helpers/pty.ts';
 
@@ -31,9 +31,9 @@ const GENERIC: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   modbus_tcp: REGISTERS,
 };
 
+/** A line of the simulator's JSON, as far as it matters here. */
 interface Said {
-  readonly hex: string;
-  readonly message: string;
+  readonly hex?: string;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
@@ -43,7 +43,8 @@ interface Player {
   readonly profile: Profile;
   readonly source: Readonly<Record<string, unknown>>;
   readonly link: ProfileLink;
-  readonly said: Said[];
+  /** What was said, by alias. */
+  readonly said: Map<string, unknown[]>;
   stop: () => Promise<unknown>;
 }
 
@@ -85,28 +86,25 @@ describe.skipIf(lacking)('every shipped profile, played and read', () => {
       const one = players.find((candidate) => candidate.name === name)!;
       const own = (topic: string): boolean => topic.split('/')[1]?.startsWith(name) === true;
       const isState = (topic: string): boolean => own(topic) && topic.split('/').length === 2;
-      await client.waitForCount(3, ({ topic }) => isState(topic));
       await client.waitFor(
         ({ topic, payload }) => own(topic) && topic.endsWith('/availability') && payload === 'online',
       );
-      const states = client.received
-        .filter(({ topic }) => isState(topic))
-        .map(({ payload }) => JSON.parse(payload) as Record<string, unknown>);
       const readable = new Set(one.profile.channels.map(({ alias }) => alias));
       const seen = new Set<string>();
-      for (const state of states) {
-        for (const [alias, value] of Object.entries(state)) {
-          const given = one.said.flatMap(({ values }) => (alias in values ? [values[alias]] : []));
-          if (given.length === 0 || !readable.has(alias)) continue;
+      const looked = new WeakSet<Received>();
+      // Each message that comes is looked at once; it is over when everything that was said has arrived.
+      await client.waitFor((message) => {
+        if (looked.has(message) || !isState(message.topic)) return false;
+        looked.add(message);
+        for (const [alias, value] of Object.entries(JSON.parse(message.payload) as Record<string, unknown>)) {
+          const given = readable.has(alias) ? one.said.get(alias) : undefined;
+          if (given === undefined) continue;
           seen.add(alias);
-          expect({ alias, value, given: given.some((said) => same(said, value)) || given }).toEqual({
-            alias,
-            value,
-            given: true,
-          });
+          const right = given.some((said) => same(said, value));
+          expect({ alias, value, right: right || given }).toEqual({ alias, value, right: true });
         }
-      }
-      expect(seen.size).toBeGreaterThan(0);
+        return seen.size > 0 && [...one.said.keys()].every((alias) => seen.has(alias) || !readable.has(alias));
+      });
     },
     45_000,
   );
@@ -118,7 +116,7 @@ async function player(name: string, ptys: PtyPair[]): Promise<Player> {
   if (!found.ok) throw new Error(found.message);
   const { profile } = found;
   const common = { name, profile: name, device: name, every_s: 0.5, ...(registers !== undefined && { registers }) };
-  const base = { name, profile, said: [], stop: () => Promise.resolve() };
+  const base = { name, profile, said: new Map<string, unknown[]>(), stop: () => Promise.resolve() };
   // Trackers call the gateway.
   if (profile.about.identified) {
     return { ...base, source: { tcp: '127.0.0.1:0', ...common }, link: { kind: 'tcp', host: '127.0.0.1', port: 0 } };
@@ -164,7 +162,12 @@ function start(one: Player, link: ProfileLink): void {
     {
       out: (line) => {
         const said = JSON.parse(line) as Said;
-        if (said.hex !== undefined) one.said.push(said);
+        if (said.hex === undefined) return;
+        for (const [alias, value] of Object.entries(said.values)) {
+          const values = one.said.get(alias);
+          if (values === undefined) one.said.set(alias, [value]);
+          else values.push(value);
+        }
       },
       log: () => undefined,
     },

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PlayedDevice } from '../../../device-sim/profile/played-device.ts';
 import { play, type PlayOptions, type PlaySummary, type ProfileLink } from '../../../device-sim/profile/run.ts';
+import { Random } from '../../../device-sim/random.ts';
 import { profileCodec, type Profile } from '../../../protocol/index.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -218,15 +219,15 @@ test('faults strike: drop loses frames, noise and cut spoil some, and the decode
 });
 
 test('parameters and messages that the profile does not have are refused', () => {
-  const device = (parameters: Record<string, unknown>, messages: string[] | undefined) =>
-    new PlayedDevice({
-      label: 'x',
-      profile: TRACKER,
-      parameters,
-      fixed: {},
-      messages,
-      datagrams: false,
-      random: undefined as never,
-    });
-  expect(() => device({ address: 1 }, undefined)).toThrow(RangeError);
+  const given = {
+    label: 'x',
+    profile: TRACKER,
+    parameters: {},
+    fixed: {},
+    messages: undefined,
+    datagrams: false,
+    random: new Random(1),
+  };
+  expect(() => new PlayedDevice({ ...given, parameters: { address: 1 } })).toThrow(RangeError);
+  expect(() => new PlayedDevice({ ...given, messages: ['nonsense'] })).toThrow(/it has login/);
 });

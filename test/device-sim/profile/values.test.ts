@@ -52,9 +52,18 @@ describe('numbers', () => {
   });
 
   test('floats survive four bytes', () => {
-    for (const number of series(withFields([{ ...NUMBER, step: undefined }]), 'x') as number[]) {
+    for (const number of series(
+      withFields([{ ...NUMBER, step: undefined, limits: [-3.4e38, 3.4e38] }]),
+      'x',
+    ) as number[]) {
       expect(Math.fround(number)).toBe(number);
     }
+  });
+
+  test('numbers in text are as short as they are written', () => {
+    const field: ProfileField = { ...NUMBER, step: undefined, limits: [-999_999_999_999, 999_999_999_999] };
+    for (const number of series(withFields([field]), 'x') as number[])
+      expect(String(number)).toMatch(/^\d+(\.\d\d?)?$/);
   });
 
   test('a meter only grows', () => {
@@ -64,11 +73,14 @@ describe('numbers', () => {
   });
 
   test('of one name in two messages: what fits both', () => {
-    const profile = withFields([{ ...NUMBER, limits: [0, 1000] }], [{ ...NUMBER, limits: [40, 60], step: 2 }]);
+    const profile = withFields(
+      [{ ...NUMBER, limits: [-2_147_483.648, 2_147_483.647], step: 0.001 }],
+      [{ ...NUMBER, limits: [40, 60.5], step: 0.5 }],
+    );
     for (const number of series(profile, 'x') as number[]) {
       expect(number).toBeGreaterThanOrEqual(40);
-      expect(number).toBeLessThanOrEqual(60);
-      expect(number % 2).toBe(0);
+      expect(number).toBeLessThanOrEqual(60.5);
+      expect(number % 0.5).toBe(0);
     }
   });
 });
