@@ -193,7 +193,7 @@ class VectorCheck {
         continue;
       }
       // A claimed length may swallow one frame that comes without a pause, never two.
-      const copies = silence ? 1 : 3;
+      const copies = silence ? 1 : 2;
       for (let i = 0; i < copies; i++) next.push(bytesOf(good.hex));
       if (drain(next).frames.length < 1) return this.wrong('the next good frame is lost');
     }
