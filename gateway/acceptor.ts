@@ -11,6 +11,8 @@ import { addressKey } from './limits/address-key.ts';
 import type { LimitName, LimitWatch } from './limits/limit-watch.ts';
 import type { Log, RateLimitedLog } from './log.ts';
 import type { Handler, Loop } from './loop.ts';
+import { ChannelTap } from './tap/channel-tap.ts';
+import type { FrameTap } from './tap/frame-tap.ts';
 import { ChannelHost, type ChannelOwner } from './sessions/channel-host.ts';
 import type { Session, SessionHost } from './sessions/session.ts';
 import { hostOf } from './sources/address.ts';
@@ -88,6 +90,7 @@ export class Acceptor implements ChannelOwner {
   readonly #log: Log;
   readonly #rateLimited: RateLimitedLog;
   readonly #watch: LimitWatch;
+  readonly #tap: FrameTap;
   readonly #entries: SourceEntry[] = [];
   /** The channels that are open. */
   readonly #standing = new Map<ChannelHost, Standing>();
@@ -95,12 +98,13 @@ export class Acceptor implements ChannelOwner {
   #connections = 0;
   #strangers = 0;
 
-  constructor(loop: Loop, limits: AcceptorLimits, log: Log, limited: RateLimitedLog, watch: LimitWatch) {
+  constructor(loop: Loop, limits: AcceptorLimits, log: Log, limited: RateLimitedLog, watch: LimitWatch, tap: FrameTap) {
     this.#loop = loop;
     this.#limits = limits;
     this.#log = log;
     this.#rateLimited = limited;
     this.#watch = watch;
+    this.#tap = tap;
   }
 
   get entries(): readonly SourceEntry[] {
@@ -148,6 +152,11 @@ export class Acceptor implements ChannelOwner {
     return { bytesRead, bytesWritten, dropped };
   }
 
+  /** The channels that are open, and whose. */
+  *standing(): Iterable<{ readonly host: ChannelHost; readonly entry: SourceEntry }> {
+    for (const [host, { entry }] of this.#standing) yield { host, entry };
+  }
+
   /** Stops listening, then lets every session say goodbye. */
   async close(): Promise<void> {
     await Promise.all(this.#entries.map((entry) => entry.source.close()));
@@ -165,7 +174,9 @@ export class Acceptor implements ChannelOwner {
       }
       entry.accepted++;
       entry.channels++;
-      const host = new ChannelHost(this.#loop, channel, this.#limits.readBudget, this.#log, this);
+      const peer = channel.kind === 'stream' ? channel.peer : channel.id;
+      const tap = new ChannelTap(this.#tap, entry.source.id, peer);
+      const host = new ChannelHost(this.#loop, channel, this.#limits.readBudget, this.#log, tap, this);
       this.#standing.set(host, { entry, peers });
       host.start(entry.createSession(channel, host));
       this.#log.debug({ source: entry.source.id, channel: channel.id }, `opened ${channel.id}`);

@@ -3,6 +3,8 @@ import { printable } from '../protocol/index.ts';
 import type { RegisteredDevice } from './devices/registry.ts';
 import type { Log, RateLimitedLog } from './log.ts';
 import type { Bridge } from './mqtt/bridge.ts';
+import type { MqttService } from './mqtt/mqtt-service.ts';
+import type { RingLine } from './recorder/log-ring.ts';
 import type { Refusals } from './refusals.ts';
 import type { LinkListener, SessionEnd } from './sessions/link/link-context.ts';
 import type { Refusal } from './sessions/link/refusal.ts';
@@ -12,12 +14,22 @@ const MAX_NAME = 64;
 
 export class Announcer implements LinkListener {
   readonly #bridge: Bridge;
+  readonly #discovery: MqttService['discovery'];
   readonly #log: Log;
   readonly #limited: RateLimitedLog;
   readonly #refusals: Refusals;
 
-  constructor(bridge: Bridge, log: Log, limited: RateLimitedLog, refusals: Refusals) {
+  /** Told of what is worth showing beside the log. */
+  onLine: ((line: Omit<RingLine, 'ts'>) => void) | undefined;
+
+  constructor(
+    { bridge, discovery }: Pick<MqttService, 'bridge' | 'discovery'>,
+    log: Log,
+    limited: RateLimitedLog,
+    refusals: Refusals,
+  ) {
     this.#bridge = bridge;
+    this.#discovery = discovery;
     this.#log = log;
     this.#limited = limited;
     this.#refusals = refusals;
@@ -25,6 +37,8 @@ export class Announcer implements LinkListener {
 
   online(device: RegisteredDevice, peer: string): void {
     this.#log.info({ device: device.alias, peer }, `${device.alias} is online`);
+    this.#line(device, 'info', `online from ${peer}`);
+    this.#discovery?.deviceChanged(device);
     this.#bridge.availabilityChanged(device);
     this.#bridge.event('device_online', { device: device.alias, peer });
     this.#bridge.infoChanged();
@@ -32,6 +46,7 @@ export class Announcer implements LinkListener {
 
   offline(device: RegisteredDevice, why: SessionEnd | 'report-overdue'): void {
     this.#log.info({ device: device.alias, why }, `${device.alias} is offline: ${why}`);
+    this.#line(device, 'info', `offline: ${why}`);
     this.#bridge.availabilityChanged(device);
     this.#bridge.event('device_offline', { device: device.alias, why });
     this.#bridge.infoChanged();
@@ -44,6 +59,8 @@ export class Announcer implements LinkListener {
       { device: device.alias, device_name: name, channels: device.channels.size },
       `${device.alias} is "${name}" with ${device.channels.size} channels`,
     );
+    this.#line(device, 'info', `is "${name}" with ${device.channels.size} channels`);
+    this.#discovery?.deviceChanged(device);
     this.#bridge.event('device_described', { device: device.alias, channels: device.channels.size });
     this.#bridge.infoChanged();
   }
@@ -51,6 +68,7 @@ export class Announcer implements LinkListener {
   deviceLog(device: RegisteredDevice, level: 'debug' | 'info' | 'warning' | 'error', text: string): void {
     const fields = { device: device.alias, level, text: printable(text, 255) };
     this.#limited.info(`device-log ${device.id} ${level}`, fields, `${device.alias} logs`);
+    this.#line(device, level, printable(text, 255));
     this.#bridge.deviceLog(device, level, text);
   }
 
@@ -60,6 +78,7 @@ export class Announcer implements LinkListener {
       { device: device.alias, readings },
       `${device.alias} had to drop ${readings} readings before it could deliver them`,
     );
+    this.#line(device, 'warning', `had to drop ${readings} readings`);
     this.#bridge.deviceEvent(device, 'readings_lost', { readings });
   }
 
@@ -80,5 +99,9 @@ export class Announcer implements LinkListener {
       this.#bridge.event('source_failed', { ...fields, code });
     }
     this.#bridge.infoChanged();
+  }
+
+  #line(device: RegisteredDevice, level: string, message: string): void {
+    this.onLine?.({ level, message, device: device.alias });
   }
 }

@@ -37,6 +37,8 @@ import { ProfileTable } from './sessions/profile/profile-table.ts';
 import { serveDatagrams, serveStream } from './sessions/services/services.ts';
 import type { Source } from './sources/source.ts';
 import { sourceOf, whereIs } from './sources/source-of.ts';
+import { WebService } from './http/web-service.ts';
+import { FrameTap } from './tap/frame-tap.ts';
 import { VERSION } from './version.ts';
 import * as view from './view.ts';
 import { CHECK_MS, WallClock } from './wall-clock.ts';
@@ -65,6 +67,8 @@ export interface RunningGateway {
   readonly base: string;
   /** The sources in the order of the configuration, with their addresses: `where` has the port that was chosen. */
   readonly sources: readonly { readonly id: string; readonly where: string; readonly state: Source['state'] }[];
+  /** `host:port` of the dashboard, or undefined when there is none. */
+  readonly dashboard: string | undefined;
   /** Readings that the broker has taken, by transport. */
   readonly published: Readonly<Record<Transport, number>>;
   /** The counters of bridge/health. */
@@ -93,7 +97,10 @@ export async function startGateway(
     },
   });
   const startedAt = performance.now();
-  const log = teeLog(plainLog, (level, message, fields) => mqtt.bridge.log(level, message, fields));
+  const log = teeLog(plainLog, (level, message, fields) => {
+    mqtt.bridge.log(level, message, fields);
+    web?.lines.add({ ts: wall.now(), level, message });
+  });
   const limited = rateLimited(log, () => performance.now());
   const watch = new LimitWatch(limited);
   const registry = new DeviceRegistry(aliasesOf(config), config.limits.devices);
@@ -128,6 +135,8 @@ export async function startGateway(
     devices: () => registry,
     limits: config.limits,
     watch,
+    discovery: config.discovery,
+    version: VERSION,
     deviceByAlias: (alias) => registry.byAlias(alias),
     sendCommand: (device, value, done) => {
       if (profiles.has(device)) profiles.command(device, value, COMMAND_TTL_S, done);
@@ -147,7 +156,7 @@ export async function startGateway(
   });
   const aliasOf = (id: string): string | undefined => (config.devices.has(id) ? registry.get(id)?.alias : undefined);
   const refusals = new Refusals(mqtt.bridge, log, aliasOf, () => performance.now());
-  const announcer = new Announcer(mqtt.bridge, log, limited, refusals);
+  const announcer = new Announcer(mqtt, log, limited, refusals);
 
   const handshakes = new HandshakeGate(config.limits, () => loop.now(), watch);
   const links = new LinkTable({
@@ -180,7 +189,8 @@ export async function startGateway(
     },
     config.sources,
   );
-  const acceptor = new Acceptor(loop, config.limits, log, limited, watch);
+  const tap = new FrameTap(() => wall.now());
+  const acceptor = new Acceptor(loop, config.limits, log, limited, watch, tap);
   const guards = { watch, answers: new DatagramAnswers(config.limits.answersPerS, () => loop.now(), watch) };
   const sourceContext = {
     timers: loop.timers,
@@ -206,6 +216,9 @@ export async function startGateway(
     wall,
     turns: () => loop.turns,
   };
+  const web =
+    config.http && new WebService({ config: config.http, parts, journal, tap, log, now: () => performance.now() });
+  if (web !== undefined) announcer.onLine = (line) => web.lines.add({ ...line, ts: wall.now() });
 
   journal.onDurable = () => {
     links.onDurable();
@@ -222,6 +235,8 @@ export async function startGateway(
     links.forget(device);
     profiles.forget(device);
     mqtt.bridge.deviceRemoved(device);
+    mqtt.discovery?.deviceRemoved(device);
+    web?.forget(device);
   };
   // The end of a turn: all that it brought becomes durable together, then the ACKs, then the broker.
   loop.atEndOfTurn(() => journal.commit());
@@ -244,7 +259,7 @@ export async function startGateway(
 
   mqtt.start();
   const loopEnded = loop.run();
-  await Promise.all(sources.map((source) => source.open()));
+  await Promise.all([...sources.map((source) => source.open()), web?.open()]);
   const timers = [
     setInterval(() => flushLogs(), LOG_FLUSH_MS),
     setInterval(() => wall.check(), CHECK_MS),
@@ -254,6 +269,7 @@ export async function startGateway(
 
   async function close(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
+    await web?.close();
     // First the goodbyes, while there is something to say them on.
     links.close();
     profiles.close();
@@ -283,6 +299,9 @@ export async function startGateway(
     base: config.mqtt.base,
     get sources() {
       return acceptor.entries.map(({ source, where }) => ({ id: source.id, where: where(), state: source.state }));
+    },
+    get dashboard() {
+      return web?.where;
     },
     published: mqtt.publisher.stats.publishedBy,
     health: () => view.health(parts),

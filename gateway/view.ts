@@ -1,9 +1,10 @@
 /** What the gateway shows of itself: the JSON of bridge/info, bridge/health and the bridge's answers. */
 import { performance } from 'node:perf_hooks';
 import type { Acceptor, SourceEntry } from './acceptor.ts';
-import type { Device } from './devices/device.ts';
+import type { Device, Transport } from './devices/device.ts';
 import type { DeviceRegistry } from './devices/registry.ts';
 import type { Durability } from './config/schema.ts';
+import type { DeviceState, SourceState } from './http/api-types.ts';
 import type { LimitWatch } from './limits/limit-watch.ts';
 import type { Journal } from './journal/journal.ts';
 import type { DeadLetters } from './mqtt/dead-letters.ts';
@@ -11,9 +12,13 @@ import type { MqttService } from './mqtt/mqtt-service.ts';
 import type { LinkContext, LinkCounters } from './sessions/link/link-context.ts';
 import type { LinkTable } from './sessions/link/link-table.ts';
 import type { ProfileTable } from './sessions/profile/profile-table.ts';
+import type { Source } from './sources/source.ts';
 import type { WallClock } from './wall-clock.ts';
 
 type Json = Readonly<Record<string, unknown>>;
+
+/** How what a source speaks begins that has neither a profile nor a service. */
+const LINK = 'link protocol';
 
 /** The parts that are looked at. */
 export interface ViewedParts {
@@ -123,6 +128,71 @@ export function sources(parts: ViewedParts): Json[] {
     ...sourceHealth(parts.acceptor, entry),
     profile: parts.profiles.viewOf(entry.source.id),
   }));
+}
+
+/** The sources as the dashboard shows them. */
+export function sourceStates(parts: ViewedParts): SourceState[] {
+  const { acceptor, counters, profiles } = parts;
+  return acceptor.entries.map((entry) => {
+    const { source, channels, accepted, refused, failed, speaks } = entry;
+    const { bytesRead, bytesWritten, dropped } = acceptor.trafficOf(entry);
+    // The link protocol counts by transport, not by source; with one source of a kind, as most have, it is the same.
+    const counted =
+      profiles.countersOf(source.id) ?? (speaks.startsWith(LINK) ? counters[transportOf(source)] : undefined);
+    return {
+      id: source.id,
+      where: entry.where(),
+      transport: source.transport,
+      speaks,
+      state: source.state,
+      ...(source.error !== undefined && { error: source.error.code }),
+      channels,
+      accepted,
+      refused,
+      failed,
+      bytes_read: bytesRead,
+      bytes_written: bytesWritten,
+      ...(source.transport === 'udp' && { dropped }),
+      rejected: Object.fromEntries(counted?.rejected ?? []),
+      skipped_bytes: Object.fromEntries(counted?.skippedBytes ?? []),
+    };
+  });
+}
+
+function transportOf({ transport }: Source): Transport {
+  return transport === 'tcp-client' ? 'tcp' : transport;
+}
+
+/** What is known of the line to a device: who is at the other end, and how good it is, as counts and milliseconds. */
+export function lineOf(parts: ViewedParts, subject: Device): Pick<DeviceState, 'peer' | 'sealed' | 'link'> {
+  const line = parts.profiles.linkQuality(subject);
+  if (line !== undefined) {
+    const { rejected: _, skipped_bytes: __, ...plain } = line.link_quality;
+    return { peer: line.peer, link: nonZero({ ...plain, round_trip_ms: line.round_trip_ms }) };
+  }
+  const link = parts.links.link(subject);
+  const session = link?.session;
+  const quality = session?.carrier.quality;
+  return {
+    peer: session?.carrier.id,
+    ...(session !== undefined && { sealed: session.channel !== undefined }),
+    link: nonZero({
+      round_trip_ms: session?.roundTripMs,
+      checksum_errors: quality?.checksumErrors,
+      skipped_bytes: quality?.skippedBytes,
+      readings_lost: link?.lost,
+      duplicates: link?.duplicates,
+      rate_limited: link?.slowed,
+      values_omitted: link?.omitted,
+      bad_times: link?.badTime,
+    }),
+  };
+}
+
+function nonZero(counts: Readonly<Record<string, number | undefined>>): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const [name, count] of Object.entries(counts)) if (count !== undefined && count > 0) found[name] = count;
+  return found;
 }
 
 /** One device with its channels. Names from the wire are values here, never keys. */

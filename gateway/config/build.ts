@@ -2,6 +2,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatAddress, overlaps, parseAddress } from './address.ts';
+import { buildDiscovery, buildHttp } from './build-home.ts';
 import type { Address } from './address.ts';
 import { buildDevices } from './build-devices.ts';
 import { ProfileBuilder } from './build-profiles.ts';
@@ -55,6 +56,8 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
     journal: buildJournal(file.journal, folder, env),
     delivery: { replayRate: file.delivery.replay_rate },
     log: file.log,
+    http: buildHttp(file, problems),
+    discovery: buildDiscovery(file, problems),
   };
   warnings.push(...plainFindings(file, config));
   return { config, problems, warnings };

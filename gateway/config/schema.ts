@@ -40,6 +40,26 @@ export interface Config {
   readonly journal: JournalConfig;
   readonly delivery: DeliveryConfig;
   readonly log: LogConfig;
+  /** Undefined: no HTTP at all. */
+  readonly http: HttpConfig | undefined;
+  /** Undefined: devices are not announced. */
+  readonly discovery: DiscoveryConfig | undefined;
+}
+
+export interface HttpConfig {
+  readonly host: string;
+  /** 0: the system chooses. */
+  readonly port: number;
+  /** Undefined: none is wanted; for the loopback address only. */
+  readonly token: string | undefined;
+  /** Names by which the page may be called, besides addresses and those of this machine. */
+  readonly allowedHosts: readonly string[];
+}
+
+export interface DiscoveryConfig {
+  /** First levels of the discovery topics, without a slash at either end. */
+  readonly prefix: string;
+  readonly statusTopic: string;
 }
 
 export interface MqttConfig {
@@ -596,6 +616,45 @@ const log = z.strictObject({
     .describe('Lines for people, JSON, or (auto) the former on a terminal and the latter otherwise.'),
 });
 
+const http = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether there is a page, an API and metrics at all.'),
+  host: text(255)
+    .default('127.0.0.1')
+    .describe(
+      'Address to listen on. Default: this machine only. 0.0.0.0 opens it to every IPv4 network of this machine; then a token is required.',
+    ),
+  port: z.int().min(0).max(65_535).default(2880).describe('Port to listen on; 0 is any free one.'),
+  token: z
+    .string()
+    .min(16, 'must have at least 16 characters; "openssl rand -hex 16" makes a good one')
+    .max(512)
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+    .optional()
+    .meta({
+      description:
+        'What everybody has to bring who asks for anything: browsers once, others as "authorization: Bearer TOKEN"; better as `!secret NAME`. Required unless host is of the loopback.',
+      ...SECRET,
+    }),
+  allowed_hosts: z
+    .array(z.string().regex(/^[A-Za-z0-9.-]+$/, 'must be a name without port'))
+    .max(32)
+    .default([])
+    .describe(
+      'Names by which browsers may call the page, e.g. that of a reverse proxy. Addresses, localhost and the name of this machine always work.',
+    ),
+});
+
+const discovery = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether devices are announced to Home Assistant.'),
+  prefix: z
+    .string()
+    .max(64)
+    .regex(TOPIC_BASE, 'must be topic levels of letters, digits, _ . and -, with no slash at either end')
+    .default('homeassistant')
+    .describe('Discovery prefix of Home Assistant. Must not lie within mqtt.base, nor the other way round.'),
+  status_topic: text(128).optional().describe('Where Home Assistant says that it has started. Default: PREFIX/status.'),
+});
+
 export const DEVICE_ID = /^[0-9a-fA-F]{16}$/;
 
 /** The whole file. Every key is optional: an empty file is a valid one. */
@@ -634,6 +693,8 @@ export const fileSchema = z.strictObject({
     .describe('The journal between a device and the broker: what is acknowledged is in it until the broker has it.'),
   delivery: delivery.prefault({}).describe('How readings are published.'),
   log: log.prefault({}).describe('The log, on stderr.'),
+  http: http.prefault({}).describe('The dashboard, its API, metrics and health, over HTTP.'),
+  discovery: discovery.prefault({}).describe('Home Assistant finds the devices by itself.'),
 });
 
 /** What the schema makes of a file: defaults filled in, nothing interpreted yet. */

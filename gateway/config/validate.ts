@@ -9,11 +9,6 @@ import type { FileConfig, SourceKind } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** Keys that the documentation of the project speaks of and a later version brings; `*` as in `Key.path`. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  http: 'the HTTP server (dashboard, metrics, API)',
-};
-
 export type Validation = { ok: true; config: FileConfig } | { ok: false; findings: Finding[] };
 
 /** `value` may be changed: sections that are there without content are taken as left out. */
@@ -106,14 +101,6 @@ function sectionMessage(path: Path, issue: Issue): string {
 
 function unknownKey(parent: Path, name: string, kind: SourceKind | undefined): Finding {
   const path = [...parent, name];
-  const pattern = path
-    .map((part, i) => (i === 1 && (path[0] === 'sources' || path[0] === 'devices') ? '*' : part))
-    .join('.');
-  const feature = Object.hasOwn(NOT_YET, pattern) ? NOT_YET[pattern] : undefined;
-  if (feature !== undefined) {
-    const message = `this version of bytes2mqtt does not have ${feature} yet; remove this key`;
-    return { code: 'CONFIG_NOT_YET', path, message, atKey: true };
-  }
   return {
     code: 'CONFIG_UNKNOWN_KEY',
     path,

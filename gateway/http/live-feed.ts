@@ -24,18 +24,19 @@ type Json = Readonly<Record<string, unknown>>;
 export interface LiveFeedOptions {
   readonly tap: FrameTap;
   /** Channels of a device that have said something since `sinceMs` (Unix), by alias. */
-  readonly values: (device: Device, sinceMs: number) => Json;
+  readonly values: (device: Device, sinceMs: number) => object;
   /** What changes by the second. */
-  readonly devices: () => readonly Json[];
-  readonly sources: () => readonly Json[];
-  readonly gateway: () => Json;
+  readonly devices: () => readonly object[];
+  readonly sources: () => readonly object[];
+  readonly silent: () => readonly object[];
+  readonly gateway: () => object;
   /** Sets who is told of readings; undefined: nobody need be. */
   readonly onReadings: (listener: ((device: Device) => void) | undefined) => void;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
 
-const TOPICS = ['values', 'devices', 'sources', 'gateway', 'frames', 'log'] as const;
+const TOPICS = ['values', 'devices', 'sources', 'silent', 'gateway', 'frames', 'log'] as const;
 type Topic = (typeof TOPICS)[number];
 
 const VALUES_MS = 100;
@@ -91,7 +92,7 @@ export class LiveFeed {
   }
 
   /** Tells a line of the log to whom wants it. */
-  log(line: Json): void {
+  log(line: object): void {
     if (this.#clients.size > 0) this.#broadcast('log', () => ({ t: 'log', d: line }));
   }
 
@@ -179,6 +180,7 @@ export class LiveFeed {
   #sendSlow(): void {
     this.#broadcast('devices', () => ({ t: 'devices', d: this.#options.devices() }));
     this.#broadcast('sources', () => ({ t: 'sources', d: this.#options.sources() }));
+    this.#broadcast('silent', () => ({ t: 'silent', d: this.#options.silent() }));
     this.#broadcast('gateway', () => ({ t: 'gateway', d: this.#options.gateway() }));
     for (const client of this.#clients) {
       if (client.dropped === 0) continue;

@@ -65,6 +65,7 @@ const RETRY_MS = 1_000;
 const NOTE_ACCEPTED_MS = 60_000;
 
 export class FileJournal implements Journal {
+  onAppended: ((record: JournalRecord) => void) | undefined;
   onDurable: (() => void) | undefined;
   onRoom: (() => void) | undefined;
   onLoaded: (() => void) | undefined;
@@ -179,6 +180,7 @@ export class FileJournal implements Journal {
     if (lsn - this.#ringFrom >= ring.length) this.#ringFrom++;
     ring[lsn & (ring.length - 1)] = record;
     if (!this.#full) this.#full = this.#overFull();
+    this.onAppended?.(record);
     return lsn;
   }
 

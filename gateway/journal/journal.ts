@@ -69,6 +69,8 @@ export interface Journal {
    * left. `prepare` is called with each record that comes from disk, before anybody sees it.
    */
   open(restore: (state: DeviceState) => Device, prepare?: (record: JournalRecord) => void): Promise<void>;
+  /** Called with every record that was taken, for whoever looks on; it must not call back into the journal. */
+  onAppended: ((record: JournalRecord) => void) | undefined;
   /** Takes the record and returns its lsn, or undefined when full (the device is told BUSY). Not durable yet. */
   append(record: JournalRecord): number | undefined;
   /**

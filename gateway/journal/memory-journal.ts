@@ -22,6 +22,7 @@ const FIRST_SIZE = 1024;
 
 export class MemoryJournal implements Journal {
   readonly id = randomBytes(8).toString('hex');
+  onAppended: ((record: JournalRecord) => void) | undefined;
   onDurable: (() => void) | undefined;
   onRoom: (() => void) | undefined;
   /** Never called: what is here is here. */
@@ -60,6 +61,7 @@ export class MemoryJournal implements Journal {
     if (lsn - this.#oldest >= this.#ring.length) this.#grow();
     this.#ring[lsn & (this.#ring.length - 1)] = record;
     if (this.#depth >= this.#maxRecords) this.#full = true;
+    this.onAppended?.(record);
     return lsn;
   }
 

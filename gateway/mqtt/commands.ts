@@ -30,6 +30,9 @@ import type { Topics } from './topics.ts';
  */
 type OwnStatus = 'bad_request' | 'unknown_device' | 'unknown_channel' | 'not_writable' | 'bad_value' | 'busy';
 
+/** Tells the asker how it ended; `value` is the value sent, as JSON. */
+type Reply = (status: string, error: string, value?: string) => void;
+
 export interface CommandLimits {
   /** Values taken a second, over all devices; a message without any counts as one. */
   readonly commandsPerS: number;
@@ -106,7 +109,9 @@ export class Commands {
     let first = true;
     for (const [name, value] of members) {
       // The message has paid for one.
-      if (first || this.#admitted(alias, name, id)) this.#command(device, channels, name, value, id);
+      if (first || this.#admitted(alias, name, id)) {
+        this.#command(device, channels, name, value, this.#replyOn(alias, id, channels.get(name)?.alias ?? name));
+      }
       first = false;
     }
   }
@@ -120,7 +125,22 @@ export class Commands {
     } else if (payload.length > MAX_PAYLOAD_BYTES) {
       this.#refuse(alias, undefined, channel, 'bad_request', `must have at most ${MAX_PAYLOAD_BYTES} bytes`);
     } else {
-      this.#command(device, byAlias(device), channel, { kind: 'string', text: payload.toString('utf8') }, undefined);
+      const text = payload.toString('utf8');
+      this.#command(device, byAlias(device), channel, textValue(text), this.#replyOn(alias, undefined, channel));
+    }
+  }
+
+  /**
+   * A value from elsewhere than MQTT, as text, within the same limits; `done` is called once, with `done` or why not. The
+   * answer goes to nobody else.
+   */
+  request(device: Device, channel: string, text: string, done: (status: string, error: string) => void): void {
+    if (!this.#rate.take()) {
+      this.#overLimit('commands_per_s', device.alias, done);
+    } else if (text.length > MAX_PAYLOAD_BYTES) {
+      this.#refused(done, 'bad_request', `must have at most ${MAX_PAYLOAD_BYTES} characters`);
+    } else {
+      this.#command(device, byAlias(device), channel, textValue(text), done);
     }
   }
 
@@ -131,33 +151,33 @@ export class Commands {
     channels: ReadonlyMap<string, DeviceChannel>,
     name: string,
     given: PlainValue,
-    id: string | undefined,
+    reply: Reply,
   ): void {
     const channel = channels.get(name);
     if (channel === undefined) {
-      this.#refuse(device.alias, id, name, 'unknown_channel', `channels: ${[...channels.keys()].join(', ')}`);
+      this.#refused(reply, 'unknown_channel', `channels: ${[...channels.keys()].join(', ')}`);
       return;
     }
-    const { number, alias, type, scale } = channel;
+    const { number, type, scale } = channel;
     if (!channel.writable || type === undefined) {
-      this.#refuse(device.alias, id, alias, 'not_writable', 'the device has not declared this channel as writable');
+      this.#refused(reply, 'not_writable', 'the device has not declared this channel as writable');
       return;
     }
     const converted = convert(given, type, scale);
     if (!converted.ok) {
-      this.#refuse(device.alias, id, alias, 'bad_value', converted.error);
+      this.#refused(reply, 'bad_value', converted.error);
       return;
     }
     const { value } = converted;
     if (this.stats.waiting >= this.#options.limits.commandsWaiting) {
-      this.#busy('commands_waiting', device.alias, alias, id);
+      this.#overLimit('commands_waiting', device.alias, reply);
       return;
     }
     this.stats.sent++;
     this.stats.waiting++;
     this.#options.send(device, { channel: number, type, quality: 'good', value }, (status, text) => {
       this.stats.waiting--;
-      this.#answer(device.alias, id, alias, status, text, jsonText(type, value, scale));
+      reply(status, text, jsonText(type, value, scale));
     });
   }
 
@@ -177,20 +197,31 @@ export class Commands {
   /** Whether the rate allows one more value. */
   #admitted(device: string, channel: string | undefined, id?: string): boolean {
     if (this.#rate.take()) return true;
-    this.#busy('commands_per_s', device, channel, id);
+    this.#overLimit('commands_per_s', device, this.#replyOn(device, id, channel));
     return false;
   }
 
-  #busy(limit: LimitName, device: string, channel: string | undefined, id: string | undefined): void {
+  #overLimit(limit: LimitName, device: string, reply: Reply): void {
     this.stats.limited++;
-    this.#options.watch.bite(limit, 'MQTT', 'a command was refused', { device });
-    if (this.#busyAnswers.take())
-      this.#refuse(device, id, channel, 'busy', `limits.${limit} is reached; try again later`);
+    this.#options.watch.bite(limit, 'commands', 'a command was refused', { device });
+    reply('busy', `limits.${limit} is reached; try again later`);
+  }
+
+  #refused(reply: Reply, status: OwnStatus, error: string): void {
+    this.stats.refused++;
+    reply(status, error);
   }
 
   #refuse(device: string, id: string | undefined, channel: string | undefined, status: OwnStatus, error: string): void {
-    this.stats.refused++;
-    this.#answer(device, id, channel, status, error, undefined);
+    this.#refused(this.#replyOn(device, id, channel), status, error);
+  }
+
+  /** Answers on the device's result topic. */
+  #replyOn(device: string, id: string | undefined, channel: string | undefined): Reply {
+    return (status, error, value) => {
+      if (status === 'busy' && !this.#busyAnswers.take()) return;
+      this.#answer(device, id, channel, status, error, value);
+    };
   }
 
   /** `id` and `value` are JSON already, the value with every digit. */
@@ -210,6 +241,10 @@ export class Commands {
     if (error !== '') parts.push(`"error":${JSON.stringify(error)}`);
     this.#options.connection.publish(this.#options.topics.result(device), `{${parts.join(',')}}`, { qos: 1 });
   }
+}
+
+function textValue(text: string): PlainValue {
+  return { kind: 'string', text };
 }
 
 function byAlias(device: Device): Map<string, DeviceChannel> {

@@ -15,6 +15,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { LimitWatch } from '../limits/limit-watch.ts';
 import { type Log, rateLimited } from '../log.ts';
 import type { Value } from '../../protocol/index.ts';
+import type { DiscoveryConfig } from '../config/schema.ts';
+import { DiscoveryPublisher } from '../discovery/discovery-publisher.ts';
 import { Bridge } from './bridge.ts';
 import { type CommandLimits, Commands } from './commands.ts';
 import { type BrokerOddity, MqttConnection, type MqttConnectionOptions } from './connection.ts';
@@ -47,6 +49,9 @@ export interface MqttServiceOptions {
   /** Sends a COMMAND; `done` is called once. */
   readonly sendCommand: (device: Device, value: Value, done: (status: string, text: string) => void) => void;
   readonly view: GatewayView;
+  /** Undefined: devices are not announced to Home Assistant. */
+  readonly discovery: DiscoveryConfig | undefined;
+  readonly version: string;
   readonly limits: CommandLimits & { readonly requestsPerS: number; readonly logsPerS: number };
   readonly watch: LimitWatch;
 }
@@ -59,6 +64,8 @@ export interface MqttService {
   readonly commands: Commands;
   readonly requests: Requests;
   readonly topics: Topics;
+  /** Undefined when it is turned off. */
+  readonly discovery: DiscoveryPublisher | undefined;
   /** Begins to connect, once the journal is open; what is published before is sent when the broker is there. */
   start(): void;
   /** Says offline for the devices and the bridge, and closes. */
@@ -129,7 +136,26 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     );
   }
 
+  const discovery =
+    options.discovery &&
+    new DiscoveryPublisher({
+      ...options.discovery,
+      connection,
+      topics,
+      version: options.version,
+      devices: options.devices,
+      restate,
+    });
+
+  /** Says once more how a device is, and what it said last. */
+  function restate(device: Device): void {
+    bridge.availabilityChanged(device);
+    const latest = publisher.latestState(device);
+    if (latest !== undefined) connection.publish(topics.state(device.alias), latest);
+  }
+
   function received(topic: string, payload: Buffer, retain: boolean): void {
+    if (discovery?.received(topic, payload, retain) === true) return;
     const incoming = topics.parse(topic);
     switch (incoming?.kind) {
       case 'set':
@@ -156,6 +182,7 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
   connection.onConnected = ({ version }) => {
     log.info({ broker: connection.where, version }, 'connected to the broker');
     bridge.connected();
+    discovery?.connected();
   };
   connection.prepare = async (connected) => {
     const attempt = connection.stats.connects;
@@ -189,6 +216,7 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     commands,
     requests,
     topics,
+    discovery,
     start: () => {
       publisher.open();
       bridge.start();
@@ -196,6 +224,7 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
       connection.start();
     },
     close: async () => {
+      discovery?.close();
       bridge.close();
       publisher.pump();
       watermark.close();

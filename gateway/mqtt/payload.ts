@@ -36,6 +36,8 @@ interface Slot {
 export class DevicePayload {
   readonly #device: Device;
   readonly #idPrefix: string;
+  /** The last text of `state`. */
+  latest: string | undefined;
   #version = -1;
   /** In order of channel numbers. */
   #slots: Slot[] = [];
@@ -65,7 +67,8 @@ export class DevicePayload {
     if (this.#version !== this.#device.channelsVersion) this.#rebuild();
     let json = '{';
     for (const slot of this.#slots) json += slot.fragment;
-    return `${json}"ts":${time},${this.#idPrefix}${record.boot}-${record.seq}"}`;
+    this.latest = `${json}"ts":${time},${this.#idPrefix}${record.boot}-${record.seq}"}`;
+    return this.latest;
   }
 
   /** One sample's own values. `index` is its place in the record, or undefined for the newest one. */

@@ -548,6 +548,11 @@ export class Publisher {
     this.#allowance = Math.min(this.#allowance + earned, Math.max(1, (this.#replayRate * 5 * RATE_STEP_MS) / 1_000));
   }
 
+  /** The last state of a device that was published, as it was; undefined when there was none in this run. */
+  latestState(device: Device): string | undefined {
+    return this.#streams.get(device)?.payload.latest;
+  }
+
   #streamOf(device: Device): Stream {
     return this.#streams.get(device) ?? this.#createStream(device);
   }

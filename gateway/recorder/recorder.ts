@@ -18,6 +18,8 @@ export interface Latest {
   value: Value;
   /** Unix milliseconds of its sample. */
   at: number;
+  /** Unix milliseconds of its arrival. */
+  recordedAt: number;
   history: ChannelHistory | undefined;
 }
 
@@ -42,14 +44,14 @@ export class Recorder {
     return this.#histories;
   }
 
-  record({ device, samples }: JournalRecord): void {
+  record({ device, samples, receivedAt }: JournalRecord): void {
     let channels = this.#devices.get(device);
     if (channels === undefined) {
       channels = new Map();
       this.#devices.set(device, channels);
     }
     for (const { time, values } of samples) {
-      for (const value of values) this.#take(device, channels, value, time);
+      for (const value of values) this.#take(device, channels, value, time, receivedAt);
     }
     this.onRecord?.(device);
   }
@@ -65,14 +67,15 @@ export class Recorder {
     this.#devices.delete(device);
   }
 
-  #take(device: Device, channels: Map<number, Latest>, value: Value, time: number): void {
+  #take(device: Device, channels: Map<number, Latest>, value: Value, time: number, recordedAt: number): void {
     let latest = channels.get(value.channel);
     if (latest === undefined) {
-      latest = { value, at: time, history: undefined };
+      latest = { value, at: time, recordedAt, history: undefined };
       channels.set(value.channel, latest);
     } else if (time >= latest.at) {
       latest.value = value;
       latest.at = time;
+      latest.recordedAt = recordedAt;
     }
     const number = numberOf(value);
     if (number === undefined || value.quality === 'fault') return;

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import type { Handler, Loop } from '../loop.ts';
 import type { SelectionKey } from '../selector.ts';
 import { type Channel, READ } from '../sources/source.ts';
+import type { ChannelTap } from '../tap/channel-tap.ts';
 import type { TimerQueue } from '../timers.ts';
 import type { Session, SessionHost, Stranger } from './session.ts';
 
@@ -24,13 +25,18 @@ export class ChannelHost implements SessionHost, Handler {
   readonly channel: Channel;
   readonly budgetBytes: number;
   readonly log: Log;
+  readonly tap: ChannelTap;
+  /** Monotonic milliseconds of its beginning. */
+  readonly openedAt: number;
 
   /** Registers the channel. */
-  constructor(loop: Loop, channel: Channel, budgetBytes: number, log: Log, owner: ChannelOwner) {
+  constructor(loop: Loop, channel: Channel, budgetBytes: number, log: Log, tap: ChannelTap, owner: ChannelOwner) {
     this.#loop = loop;
     this.channel = channel;
     this.budgetBytes = budgetBytes;
     this.log = log;
+    this.tap = tap;
+    this.openedAt = loop.now();
     this.#owner = owner;
     this.#key = loop.register(channel, READ, this);
   }

@@ -2,6 +2,8 @@
 import type { TimerQueue } from '../timers.ts';
 import type { Log } from '../log.ts';
 import type { GatewayError } from '../errors.ts';
+import type { ChannelTap } from '../tap/channel-tap.ts';
+import type { Doubt } from './doubt.ts';
 
 export interface Session {
   /**
@@ -11,6 +13,8 @@ export interface Session {
   onReady(ready: number): void;
   /** The gateway stops: say goodbye where the protocol can, and close. */
   close(): void;
+  /** Why nothing that has come was understood; undefined when something was. */
+  readonly doubt?: Doubt | undefined;
 }
 
 /** A session whose peer has not shown yet who it is: when connections run short, such a one goes first. */
@@ -35,4 +39,6 @@ export interface SessionHost {
   /** The session is over and has closed its channel (or will not use it again). `error` tells why when it was not the plan. */
   finished(error?: GatewayError): void;
   readonly log: Log;
+  /** Shows what passes to those who watch. */
+  readonly tap: ChannelTap;
 }

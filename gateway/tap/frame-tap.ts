@@ -42,9 +42,15 @@ export interface TappedFrame {
 export type Watcher = (frame: TappedFrame) => void;
 
 export class FrameTap {
+  /** Unix milliseconds. */
+  readonly now: () => number;
   readonly #watchers = new Set<Watcher>();
   /** Whether anybody watches: only then is anything to be given to `pass`. */
   active = false;
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
 
   pass(frame: TappedFrame): void {
     for (const watcher of this.#watchers) watcher(frame);

@@ -13,6 +13,8 @@ import type { ServiceName } from '../../gateway/sessions/services/service-names.
 import { READ } from '../../gateway/sources/source.ts';
 import type { Source } from '../../gateway/sources/source.ts';
 import type { SourceContext } from '../../gateway/sources/source-base.ts';
+import { ChannelTap } from '../../gateway/tap/channel-tap.ts';
+import { FrameTap } from '../../gateway/tap/frame-tap.ts';
 
 const BUDGET_BYTES = 16_384;
 
@@ -39,6 +41,7 @@ export async function hostService<S extends Source>(
   const source = makeSource({ timers: loop.timers, now: () => performance.now(), random: Math.random });
   const log = createLog({ level: 'silent', pretty: false });
   const watch = new LimitWatch(rateLimited(log, () => performance.now()));
+  const tap = new FrameTap(() => Date.now());
   const answers = new DatagramAnswers(50, () => performance.now(), watch);
   const sessions: RunningService[] = [];
   const ended: (GatewayError | undefined)[] = [];
@@ -48,7 +51,7 @@ export async function hostService<S extends Source>(
   const key = loop.register(source, READ, {
     onReady: () => {
       for (let channel = source.accept(); channel !== undefined; channel = source.accept()) {
-        const host = new ChannelHost(loop, channel, BUDGET_BYTES, log, {
+        const host = new ChannelHost(loop, channel, BUDGET_BYTES, log, new ChannelTap(tap, source.id, channel.id), {
           finished: (finished, error) => {
             live.delete(finished);
             ended.push(error);

@@ -2,6 +2,7 @@
 import { encodeMessage, type LinkErrorCode } from '../../../protocol/index.ts';
 import type { Transport } from '../../devices/device.ts';
 import type { GatewayError } from '../../errors.ts';
+import type { LineQuality } from '../line-quality.ts';
 import type { LinkSession } from './link-session.ts';
 
 export interface Carrier {
@@ -36,6 +37,10 @@ export interface Carrier {
   detach(session: LinkSession, error?: GatewayError): void;
   /** There will be no session: a connection closes after what was sent. */
   release(): void;
+  /** Somebody on it was not let in; `reason` is a stable word. */
+  refused?(reason: string): void;
+  /** How good the line is; undefined where nothing is known of it. */
+  readonly quality?: LineQuality;
 }
 
 /** Sends a plain ERROR that belongs to no session of ours; `sid` is that of the frame it answers. */

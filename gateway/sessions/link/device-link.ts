@@ -48,6 +48,10 @@ export class DeviceLink {
   readonly #context: LinkContext;
   readonly #onAckDue: (link: DeviceLink) => void;
   session: LinkSession | undefined;
+  /** Readings that the device had to drop, as it said. */
+  lost = 0;
+  /** Frames that had come before. */
+  duplicates = 0;
   /** As its last HELLO said. */
   takesCommands = false;
   /** What the device said of its clock at HELLO, and at its latest REPORT. */
@@ -230,10 +234,13 @@ export class DeviceLink {
     }
     const missing = message.type === 'GAP' ? this.#window.gap(message.first, seq) : 0;
     const place = this.#window.offer(seq, { seq, message });
-    if (place === 'duplicate') counters.duplicates++;
-    else if (place === 'hold') counters.held++;
+    if (place === 'duplicate') {
+      counters.duplicates++;
+      this.duplicates++;
+    } else if (place === 'hold') counters.held++;
     // The place of a GAP may be taken by the very frame that it replaces; what lies before is lost all the same.
     if (message.type === 'GAP' && message.lost > 0 && (missing > 0 || place !== 'duplicate')) {
+      this.lost += message.lost;
       this.#context.listener.lost(this.device, message.lost);
     }
     this.#drain(counters);

@@ -3,6 +3,9 @@ import { MAX_DATAGRAM_BYTES } from '../../../protocol/index.ts';
 import type { Transport } from '../../devices/device.ts';
 import type { DatagramAnswers } from '../../limits/datagram-answers.ts';
 import { type DatagramChannel, ERROR, type Peer, READ } from '../../sources/source.ts';
+import { hostPort } from '../../sources/address.ts';
+import type { ChannelTap } from '../../tap/channel-tap.ts';
+import { linkMeaning } from '../../tap/meanings.ts';
 import type { Session, SessionHost } from '../session.ts';
 import type { Carrier } from './carrier.ts';
 import { count, type LinkCounters } from './link-context.ts';
@@ -54,7 +57,14 @@ export class LinkDatagrams implements Session, Origin {
   }
 
   carrier(): Carrier {
-    return new DatagramCarrier(this.#channel, this.#peer, this.#size, this.#answers);
+    return new DatagramCarrier(this.#channel, this.#peer, this.#size, this.#answers, this.#host.tap);
+  }
+
+  #tapDatagram(bytes: Uint8Array): void {
+    const { address, port } = this.#peer;
+    const device = this.#table.deviceOf(bytes)?.alias;
+    const item = { kind: 'frame', bytes, wireLength: bytes.length } as const;
+    this.#host.tap.received(item, device, linkMeaning, hostPort(address, port));
   }
 
   #read(): void {
@@ -70,6 +80,7 @@ export class LinkDatagrams implements Session, Origin {
       else if (datagram.bytes.length > MAX_DATAGRAM_BYTES)
         count(this.#counters.skippedBytes, 'too-long', datagram.bytes.length);
       else this.#table.receive(datagram.bytes, this, this.#counters);
+      if (this.#host.tap.active) this.#tapDatagram(datagram.bytes);
     }
   }
 }
@@ -82,14 +93,17 @@ class DatagramCarrier implements Carrier {
   /** Of the datagram that is being answered. */
   readonly #size: number;
   readonly #answers: DatagramAnswers;
+  readonly #tap: ChannelTap;
+  #device: string | undefined;
   /** A session stands on it, or a report was taken: what is sent is more than an answer to anybody. */
   #known = false;
 
-  constructor(channel: DatagramChannel, peer: Peer, size: number, answers: DatagramAnswers) {
+  constructor(channel: DatagramChannel, peer: Peer, size: number, answers: DatagramAnswers, tap: ChannelTap) {
     this.#channel = channel;
     this.#peer = peer;
     this.#size = size;
     this.#answers = answers;
+    this.#tap = tap;
   }
 
   get id(): string {
@@ -111,8 +125,9 @@ class DatagramCarrier implements Carrier {
 
   /** A datagram that finds no room is lost like any other; the protocol repeats what matters. */
   send(frame: Uint8Array): boolean {
-    const { address } = this.#peer;
+    const { address, port } = this.#peer;
     if (this.#known || this.#answers.allows(address, this.#size, frame.length, this.#channel.id)) {
+      if (this.#tap.active) this.#tap.sent(frame, this.#device, linkMeaning, hostPort(address, port));
       this.#channel.send(frame, this.#peer);
     }
     return true;
@@ -127,7 +142,8 @@ class DatagramCarrier implements Carrier {
   letGo(): void {}
   acknowledged(): void {}
   pause(): void {}
-  attach(_session: LinkSession): void {
+  attach(session: LinkSession): void {
+    this.#device = session.link.device.alias;
     this.#known = true;
   }
   detach(_session: LinkSession): void {}

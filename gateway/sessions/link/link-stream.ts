@@ -1,12 +1,15 @@
 /** The link protocol on a stream: a TCP or Unix-domain connection, or a serial line. Frames travel as COBS and 00. */
-import { encodeStreamFrame, type Item, linkStreamDecoder } from '../../../protocol/index.ts';
+import { encodeStreamFrame, type Item, linkStreamDecoder, sealedSid } from '../../../protocol/index.ts';
 import type { Transport } from '../../devices/device.ts';
 import { GatewayError } from '../../errors.ts';
 import { ERROR, READ, type StreamChannel } from '../../sources/source.ts';
 import { DeviceRate } from '../../limits/device-rate.ts';
 import type { LimitWatch } from '../../limits/limit-watch.ts';
 import { hostOf } from '../../sources/address.ts';
+import { linkMeaning, skipMeaning } from '../../tap/meanings.ts';
 import type { Timer } from '../../timers.ts';
+import { type Doubt, Doubts } from '../doubt.ts';
+import { LineQuality } from '../line-quality.ts';
 import type { Session, SessionHost, Stranger } from '../session.ts';
 import type { Carrier } from './carrier.ts';
 import { count, type LinkCounters, type LinkLimits } from './link-context.ts';
@@ -29,6 +32,8 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
   readonly #watch: LimitWatch;
   readonly #decoder = linkStreamDecoder();
   readonly #sessions: LinkSession[] = [];
+  readonly quality = new LineQuality();
+  readonly #doubts = new Doubts();
   #handshake: Timer | undefined;
   #throttle: Timer | undefined;
   /** Runs while nothing is read, because a rate is used up. */
@@ -73,6 +78,14 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
     return this.#channel.id;
   }
 
+  get doubt(): Doubt | undefined {
+    return this.#sessions.length > 0 ? undefined : this.#doubts.doubt(this.#channel.bytesRead);
+  }
+
+  refused(reason: string): void {
+    this.#doubts.refused(reason);
+  }
+
   get address(): string {
     return hostOf(this.#channel.peer);
   }
@@ -114,6 +127,7 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
 
   send(frame: Uint8Array): boolean {
     if (this.#finished) return false;
+    if (this.#host.tap.active) this.#host.tap.sent(frame, this.#deviceOf(frame), linkMeaning);
     const bytes = encodeStreamFrame(frame);
     if (this.#channel.write(bytes) === bytes.length) return true;
     if (this.#channel.error === undefined) {
@@ -251,7 +265,21 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
     this.#onAccount = false;
     if (item.kind === 'frame') this.#table.receive(item.bytes, this, this.#counters);
     else count(this.#counters.skippedBytes, item.reason, item.wireLength);
+    this.quality.take(item);
+    if (this.#sessions.length === 0) this.#doubts.take(item);
+    if (this.#host.tap.active) this.#tapItem(item);
     if (!this.#onAccount && !this.#finished) this.#chargeStranger(item);
+  }
+
+  #tapItem(item: Item): void {
+    const meaning = item.kind === 'frame' ? linkMeaning : () => skipMeaning(item.reason);
+    this.#host.tap.received(item, this.#deviceOf(item.bytes), meaning);
+  }
+
+  /** The alias of the device whose session a frame belongs to; of the only one, where it belongs to none. */
+  #deviceOf(frame: Uint8Array): string | undefined {
+    const session = this.#sessions.find(({ sid }) => sid === sealedSid(frame)) ?? onlyOf(this.#sessions);
+    return session?.link.device.alias;
   }
 
   /** Noise, and frames that are no device's, have the rate of one device: nobody keeps the gateway busy with them. */
@@ -357,4 +385,8 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
     }
     this.#handshake = this.#throttle = this.#frameTimer = this.#pace = undefined;
   }
+}
+
+function onlyOf<T>(list: readonly T[]): T | undefined {
+  return list.length === 1 ? list[0] : undefined;
 }

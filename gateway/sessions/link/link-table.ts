@@ -85,6 +85,11 @@ export class LinkTable {
     return this.#sessions.values();
   }
 
+  /** The device of the session that a frame says it belongs to. */
+  deviceOf(frame: Uint8Array): Device | undefined {
+    return this.#sessions.get(sealedSid(frame))?.link.device;
+  }
+
   /** The link state of a device that was heard in this run. */
   link(device: Device): DeviceLink | undefined {
     return this.#links.get(device.id);
@@ -401,6 +406,7 @@ export class LinkTable {
 
   #rejectFrame(bytes: Uint8Array, failure: FrameFailure, origin: Origin, counters: LinkCounters): void {
     count(counters.rejected, failure.code);
+    if (failure.code === 'bad-crc') origin.carrier().quality?.badChecksum();
     const isDown = ((bytes[0] ?? 0) & 4) !== 0;
     // Not to one that looks like a gateway itself: two of different versions could go on answering each other.
     if (failure.code === 'bad-version' && !isDown) sendError(origin.carrier(), 0, 'unsupported_version', 0, '');

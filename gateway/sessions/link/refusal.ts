@@ -53,5 +53,6 @@ export function refuse(context: LinkContext, counters: LinkCounters, refusal: Re
 /** Refuses a frame without a word to its sender. */
 export function drop({ listener }: LinkContext, counters: LinkCounters, refusal: Refusal): void {
   count(counters.rejected, refusal.reason);
+  refusal.carrier.refused?.(refusal.reason);
   listener.refused(refusal);
 }

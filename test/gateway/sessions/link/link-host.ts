@@ -28,6 +28,7 @@ import type { Source } from '../../../../gateway/sources/source.ts';
 import type { SourceContext } from '../../../../gateway/sources/source-base.ts';
 import { TcpServerSource } from '../../../../gateway/sources/tcp-server.ts';
 import { UdpSource } from '../../../../gateway/sources/udp.ts';
+import { FrameTap } from '../../../../gateway/tap/frame-tap.ts';
 import { UnixSource } from '../../../../gateway/sources/unix.ts';
 import { DEVICE_ID, LinkDevice } from '../../../helpers/link-device.ts';
 
@@ -76,6 +77,7 @@ export class LinkHost {
   readonly links: LinkTable;
   readonly acceptor: Acceptor;
   readonly watch: LimitWatch;
+  readonly tap = new FrameTap(() => START_MS + this.#nowMs);
   readonly counters: Record<'tcp' | 'udp' | 'unix' | 'serial', LinkCounters>;
   /** What the sessions told, in words: `online a1b2…`, `offline a1b2… silent`. */
   readonly events: string[] = [];
@@ -154,7 +156,7 @@ export class LinkHost {
         refused: ({ reason, device }) => this.#tell(`refused ${device ?? '?'} ${reason}`),
       },
     });
-    this.acceptor = new Acceptor(loop, limits, log, limited, this.watch);
+    this.acceptor = new Acceptor(loop, limits, log, limited, this.watch, this.tap);
     this.registry.onRemoved = (device) => this.links.forget(device);
     this.journal.onDurable = () => {
       this.links.onDurable();
