@@ -24,6 +24,8 @@ function problemsOf(text: string, files: Record<string, string> = {}): string[] 
   return loaded.ok ? [] : loaded.problems.map(formatProblem);
 }
 
+const scaleOn = (more: string): string => `  - { serial: /dev/x, profile: ./scale.yaml, ${more}every_s: 2.5 }\n`;
+
 describe('profiles in the configuration', () => {
   it('a shipped one, with a name or by its own', () => {
     const [first, second] = sourcesOf(
@@ -37,15 +39,14 @@ describe('profiles in the configuration', () => {
 
   it('one of your own beside the file, whose serial settings hold unless others are written', () => {
     const files = { 'scale.yaml': SCALE };
-    const text = (more: string): string => `  - { serial: /dev/x, profile: ./scale.yaml, ${more}every_s: 2.5 }\n`;
-    expect(sourcesOf(text(''), files)[0]).toMatchObject({
+    expect(sourcesOf(scaleOn(''), files)[0]).toMatchObject({
       baud: 4_800,
       dataBits: 8,
       parity: 'even',
       stopBits: 1,
       profile: { devices: [{ alias: 'scale', everyMs: 2_500 }] },
     });
-    expect(sourcesOf(text('baud: 9600, parity: none, '), files)[0]).toMatchObject({ baud: 9_600, parity: 'none' });
+    expect(sourcesOf(scaleOn('baud: 9600, parity: none, '), files)[0]).toMatchObject({ baud: 9_600, parity: 'none' });
     expect(sourcesOf('  - serial: /dev/x\n')[0]).toMatchObject({ baud: 115_200, parity: 'none' });
   });
 

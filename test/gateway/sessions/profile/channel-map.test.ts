@@ -21,6 +21,7 @@ function restarted(map: ChannelMap): RegisteredDevice {
   return device;
 }
 
+const mapOf = (device: RegisteredDevice, profile: Profile): ChannelMap => new ChannelMap(device, profile);
 const fresh = (): RegisteredDevice => new RegisteredDevice('0123456789abcdef', 'meter');
 const value = (number: number): Value => ({ channel: number, type: 'u16', quality: 'good', value: 1 });
 const numbersOf = (device: RegisteredDevice): Record<string, number> =>
@@ -60,21 +61,21 @@ describe('the channels of a device with a profile', () => {
     second.describe();
     // The third run knows all of it.
     const third = restarted(second);
-    new ChannelMap(third, profileOf(channel(7, 'cell_1', { repeated: true })));
+    mapOf(third, profileOf(channel(7, 'cell_1', { repeated: true })));
     expect(numbersOf(third)).toEqual({ volts: 0, amps: 1, watts: 2, new_one: 3, cell_1: 4 });
   });
 
   it('are new ones where the scale has changed, so that old readings are not shown by the new', () => {
     const first = new ChannelMap(fresh(), profileOf(channel(0, 'volts')));
     const device = restarted(first);
-    new ChannelMap(device, profileOf(channel(0, 'volts', { scale: -2 })));
+    mapOf(device, profileOf(channel(0, 'volts', { scale: -2 })));
     expect(numbersOf(device)).toEqual({ volts: 1 });
     expect(device.channels.get(1)).toMatchObject({ scale: -2 });
   });
 
   it('never take the names of other keys of the JSON', () => {
     const device = fresh();
-    new ChannelMap(device, profileOf(channel(0, 'id'), channel(1, 'ts'), channel(2, 'a_quality')));
+    mapOf(device, profileOf(channel(0, 'id'), channel(1, 'ts'), channel(2, 'a_quality')));
     expect(Object.keys(numbersOf(device))).toEqual(['id_ch0', 'ts_ch1', 'a_quality_ch2']);
   });
 

@@ -248,11 +248,6 @@ describe('a device that connects to the gateway', () => {
 });
 
 describe('limits', () => {
-  const readingsOf = (subscriber: TestClient, device: string): number[] =>
-    subscriber.received
-      .filter(({ topic }) => topic === `bytes2mqtt/${device}/history` || topic === `bytes2mqtt/${device}`)
-      .map(({ payload }) => (JSON.parse(payload) as { level: number }).level);
-
   it.skipIf(lacks('mosquitto'))('a device is not read while the journal is full, and nothing is lost', async () => {
     const port = await freePort();
     const more = `mqtt: { url: "mqtt://127.0.0.1:${port}" }\njournal: { durability: memory, max_records: 64 }\n`;
@@ -283,7 +278,6 @@ describe('limits', () => {
     const { limits } = world.gateway.health() as { limits: Record<string, number> };
     expect(limits['frames_per_s']).toBeGreaterThan(0);
     await world.subscriber.waitFor(stateOf('meter', ({ level }) => level === 42));
-    expect(readingsOf(world.subscriber, 'meter').length).toBeGreaterThan(0);
   });
 
   it('datagrams beyond the rate are dropped and counted', async () => {
@@ -293,7 +287,8 @@ describe('limits', () => {
       socket.send(meterFrame(1, n));
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await eventually(() => counters(world)['limited']! + counters(world)['readings']! === 30, world);
+    const taken = (name: string): number => counters(world)[name] ?? 0;
+    await eventually(() => taken('limited') + taken('readings') === 30, world);
     expect(counters(world)['limited']).toBeGreaterThan(15);
   });
 });

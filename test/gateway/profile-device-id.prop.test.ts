@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identityAlias, profileDeviceId, storedAlias } from '../../gateway/devices/profile-device-id.ts';
 import { DeviceRegistry } from '../../gateway/devices/registry.ts';
@@ -27,11 +27,17 @@ describe('who a device with a profile is', () => {
     expect(identityAlias('van', '352093081234567')).toBe('van_352093081234567');
     expect(identityAlias('m', 'AB12')).toBe('m_ab12');
     fc.assert(
-      fc.property(fc.string({ maxLength: 64, unit: 'binary' }), fc.string({ maxLength: 64, unit: 'binary' }), (a, b) => {
-        const [one, two] = [identityAlias('prefix', a), identityAlias('prefix', b)];
-        expect(one).toMatch(/^[a-z0-9_]{1,32}$/);
-        expect(one === two).toBe(a === b || (a.toLowerCase() === b.toLowerCase() && one === `prefix_${a.toLowerCase()}`));
-      }),
+      fc.property(
+        fc.string({ maxLength: 64, unit: 'binary' }),
+        fc.string({ maxLength: 64, unit: 'binary' }),
+        (a, b) => {
+          const [one, two] = [identityAlias('prefix', a), identityAlias('prefix', b)];
+          expect(one).toMatch(/^[a-z0-9_]{1,32}$/);
+          expect(one === two).toBe(
+            a === b || (a.toLowerCase() === b.toLowerCase() && one === `prefix_${a.toLowerCase()}`),
+          );
+        },
+      ),
     );
   });
 });
