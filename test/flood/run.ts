@@ -59,6 +59,7 @@ const ROWS: readonly Row[] = [
       connections_unauthenticated: 4_096,
       handshake_s: 600,
       frame_s: 600,
+      frames_per_s: 1_000_000,
       bytes_per_s: 100_000_000,
     },
   },
@@ -204,12 +205,14 @@ function mib(bytes: number): string {
   return `${(bytes / 1_048_576).toFixed(1)} MiB`;
 }
 
+function lineOf({ readings, p50, p99, worst }: Latency): string {
+  return `${readings} readings, ACK p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, worst ${worst.toFixed(1)} ms`;
+}
+
 function show({ row, quiet, flooded, memory, attack, failures }: Result, seconds: number): void {
-  const line = ({ readings, p50, p99, worst }: Latency): string =>
-    `${readings} readings, ACK p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, worst ${worst.toFixed(1)} ms`;
   say(`${row.name}: ${row.about}`);
-  say(`  quiet    ${line(quiet)}`);
-  say(`  flooded  ${line(flooded)}`);
+  say(`  quiet    ${lineOf(quiet)}`);
+  say(`  flooded  ${lineOf(flooded)}`);
   const rate = attack.garbageBytes / (seconds + 3) / 1e6;
   say(
     `  attack   ${attack.standing} slow connections stand, ${attack.closed} closed; ${rate.toFixed(1)} MB/s of noise`,

@@ -16,12 +16,12 @@ import {
   slipDecoder,
   slipEncoder,
   sum8,
-  type SkipReason,
   typeLengthDecoder,
   untilCloseDecoder,
 } from '../../../protocol/index.ts';
 import type { Random } from '../../../device-sim/random.ts';
-import { concat, must, noise, pick, type Target } from '../target.ts';
+import { checkLine } from '../line.ts';
+import { concat, noise, pick, type Target } from '../target.ts';
 
 interface Strategy {
   readonly name: string;
@@ -138,7 +138,8 @@ export const FRAMING_TARGETS: readonly Target[] = STRATEGIES.map((strategy) => (
   name: `framing-${strategy.name}`,
   about: `a line through the ${strategy.name} decoder, cut in two ways`,
   generate: (random) => line(strategy, random),
-  check: (input, random) => checkLine(strategy, input, random),
+  check: (input, random) =>
+    checkLine(strategy.decoder, MAX, input, random, CUT_MATTERS.has(strategy.name) ? 'whole' : 'items'),
 }));
 
 /** Good frames, noise, and noise of bytes that mean something. */
@@ -151,61 +152,4 @@ function line({ encode, alphabet }: Strategy, random: Random): Uint8Array {
     else parts.push(Uint8Array.from({ length: random.int(40) }, () => pick(random, alphabet)));
   }
   return concat(parts);
-}
-
-function checkLine({ name, decoder }: Strategy, input: Uint8Array, random: Random): void {
-  const whole = pull(decoder(), input, () => input.length, random.int(3));
-  if (CUT_MATTERS.has(name)) return;
-  const pieces = pull(decoder(), input, () => 1 + random.int(1 + random.int(24)), whole.last);
-  must(whole.text === pieces.text, `cut differently it gives other items:\n${whole.text}\n${pieces.text}`);
-}
-
-/** Runs a line through a decoder; what came out in one text, neighbouring skips of one reason together. */
-function pull(
-  decoder: FrameDecoder,
-  input: Uint8Array,
-  chunkLength: () => number,
-  last: number,
-): { text: string; last: number } {
-  let returned = 0;
-  let text = '';
-  let skipped: { reason: SkipReason; length: number } | undefined;
-  const drain = (pushed: number): void => {
-    // At most one item a byte, and one more question.
-    for (let guard = input.length + 2; ; guard--) {
-      must(guard > 0, 'it gives more items than it was given bytes');
-      const item = decoder.next();
-      if (item === undefined) break;
-      must(item.wireLength > 0, 'an item of no bytes');
-      if (item.kind === 'skip') {
-        must(item.bytes.length === item.wireLength, 'a skip that does not hold the bytes as they were received');
-        for (let i = 0; i < item.wireLength; i++) {
-          must(item.bytes[i] === input[returned + i], `a skip with other bytes at ${returned + i}`);
-        }
-        if (skipped?.reason === item.reason) skipped.length += item.wireLength;
-        else {
-          if (skipped !== undefined) text += `${skipped.reason} ${skipped.length}\n`;
-          skipped = { reason: item.reason, length: item.wireLength };
-        }
-      } else {
-        must(item.bytes.length <= MAX, 'a frame above the limit');
-        if (skipped !== undefined) text += `${skipped.reason} ${skipped.length}\n`;
-        skipped = undefined;
-        text += `frame ${item.wireLength} ${item.bytes.join(' ')}\n`;
-      }
-      returned += item.wireLength;
-    }
-    must(decoder.buffered === pushed - returned, `${decoder.buffered} bytes buffered of ${pushed - returned}`);
-  };
-  for (let at = 0; at < input.length; ) {
-    const length = Math.min(Math.max(1, chunkLength()), input.length - at);
-    decoder.push(input.slice(at, at + length));
-    at += length;
-    drain(at);
-  }
-  if (last === 1) decoder.expire();
-  if (last === 2) decoder.end();
-  drain(input.length);
-  if (skipped !== undefined) text += `${skipped.reason} ${skipped.length}\n`;
-  return { text, last };
 }
