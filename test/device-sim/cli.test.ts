@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -229,6 +230,13 @@ test.each([
   [['run', '--rate', 'fast'], 'number above 0'],
   [['run', '--serial', '/dev/null', '--devices', '2'], 'serial line takes one'],
   [['run', '--ack-log', '/nowhere/at/all'], 'ENOENT'],
+  [['run', '--profile', 'nothing_like_it', '--listen', '127.0.0.1:0'], 'there is no profile'],
+  [['run', '--profile', 'pms5003'], 'need one line'],
+  [['run', '--profile', 'pms5003', '--tcp', 'localhost:1', '--serial', '/dev/null'], 'need one line'],
+  [['run', '--profile', 'sdm120', '--param', 'address=seven', '--listen', '127.0.0.1:0'], 'address'],
+  [['run', '--profile', 'pms5003', '--message', 'nonsense', '--listen', '127.0.0.1:0'], 'has no message'],
+  [['run', '--param', 'address=1'], 'belongs to a --profile'],
+  [['run', '--listen', '127.0.0.1:0'], '--profile'],
   [['rum'], 'unknown command'],
 ])('%j is refused with a word on what would be right', async (args, hint) => {
   const { err, out, status } = await outcome(launch(...args));
@@ -236,6 +244,46 @@ test.each([
   expect(out).toBe('');
   expect(err).toContain(hint);
   expect(err).not.toContain('    at ');
+});
+
+test('a device with a profile: every frame is a line of JSON, the summary the last one', async () => {
+  const child = launch(
+    'run',
+    '--profile',
+    'pms5003',
+    '--listen',
+    '127.0.0.1:0',
+    '--count',
+    '5',
+    '--rate',
+    '50',
+    '--json',
+    '--value',
+    'pm2_5=12',
+  );
+  const ended = outcome(child);
+  let log = '';
+  child.stderr.on('data', (text: Buffer) => {
+    log += text.toString();
+    const port = /listening on .*:(\d+)/.exec(log)?.[1];
+    if (port === undefined) return;
+    log = '';
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    cleanups.push(() => socket.destroy());
+  });
+  const { out, status } = await ended;
+  const lines = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(status).toBe(0);
+  expect(lines.length).toBe(6);
+  for (const line of lines.slice(0, 5)) {
+    expect(line).toMatchObject({ device: 'pms5003', why: 'stream', values: { pm2_5: 12 } });
+    expect(line['hex']).toMatch(/^424d/);
+  }
+  expect(lines[5]).toMatchObject({ devices: [{ profile: 'pms5003', streamed: 5, answered: 0 }] });
 });
 
 test('help and models', async () => {
