@@ -3,6 +3,11 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { findProfile } from '../../../device-sim/profile/load.ts';
+import { PlayedDevice } from '../../../device-sim/profile/played-device.ts';
+import { play } from '../../../device-sim/profile/run.ts';
+import { lacks } from '../../helpers/programs.ts';
+import { openPtyPair } from '../../helpers/pty.ts';
 import { cli, startCli } from '../../helpers/cli.ts';
 import { configFolder } from '../../helpers/config-folder.ts';
 import { fixedWithTail, modbus, textLines, withLength } from '../lab/shapes.ts';
@@ -96,6 +101,59 @@ describe('bytes2mqtt lab', () => {
     expect(stdout).toContain('pieces with silence between them');
     expect(stdout).toMatch(/length +always 8 bytes/);
   });
+
+  it.skipIf(lacks('socat'))(
+    'finds a device again that the simulator plays on a serial line, and knows it',
+    async () => {
+      const pty = await openPtyPair();
+      onTestFinished(() => pty.close());
+      const found = findProfile('pms5003');
+      if (!found.ok) throw new Error(found.message);
+      const { profile } = found;
+      const stop = new AbortController();
+      const said: string[] = [];
+      const played = play(
+        {
+          link: { kind: 'serial', path: pty.b },
+          devices: (random) => [
+            new PlayedDevice({
+              label: 'x',
+              profile,
+              parameters: {},
+              fixed: {},
+              messages: ['data'],
+              datagrams: false,
+              random,
+            }),
+          ],
+          ratePerS: 20,
+          baud: 9_600,
+          forS: undefined,
+          count: undefined,
+          seed: 4,
+          faults: { noise: 0.1 },
+          maxWaitS: 1,
+          json: true,
+        },
+        { out: (line) => said.push(line), log: () => undefined },
+        stop.signal,
+      );
+      const folder = configFolder();
+      const file = join(folder, 'found.yaml');
+      const { code, stdout } = await cli(['lab', '--serial', pty.a, '--baud', '9600', '--for', '3', '--write', file]);
+      stop.abort();
+      await played;
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/known: the profile pms5003/);
+      expect(stdout).toMatch(/sync +42 4d at byte 0/);
+      expect(stdout).toMatch(/checksum +sum16, over bytes 0 to -2/);
+      expect(readFileSync(file, 'utf8')).toMatch(/serial: { baud: 9600 }/);
+      const { hex: frame } = JSON.parse(said.find((line) => line.includes('"stream"')) ?? '{}') as { hex: string };
+      const explained = await cli(['explain', '--profile', file, frame]);
+      expect(explained.code).toBe(0);
+      expect(explained.stdout).toMatch(/sync/);
+    },
+  );
 
   it('Ctrl-C is enough: what came until then is looked at', async () => {
     const server = createServer((socket) => {
