@@ -22,7 +22,8 @@ async function gateway(fs: CrashFs) {
   const journal = new FileJournal(options, await recoverJournal(fs, SMALL.maxDevices));
   await journal.open((state) => registry.restore(state));
   const listener = { schema: () => {}, lost: () => {} };
-  const context = { registry, journal, listener, wallNow: () => 1_000, now: () => 1 } as unknown as LinkContext;
+  const limits = { channels: 64, schemaBytes: 4_096 };
+  const context = { registry, journal, listener, limits, wallNow: () => 1_000, now: () => 1 } as unknown as LinkContext;
   const link = new DeviceLink(context, registry.obtain(A)!, () => {});
   const counters = createLinkCounters();
   const send = (seq: number): boolean =>
