@@ -59,6 +59,8 @@ export class ResyncDecoder implements FrameDecoder {
   private judged = 0;
   /** The length of a frame at `start` that was checked already. */
   private checked = 0;
+  /** The whole frame as `verify` saw it: what comes out is mostly the same view. */
+  private whole: Uint8Array | undefined = undefined;
   /** Bytes that went through `verify` in this call of `next()`. */
   private verified = 0;
 
@@ -98,7 +100,7 @@ export class ResyncDecoder implements FrameDecoder {
       const verdict = this.judge(data, at, end);
       if (verdict === undefined) break;
       if (typeof verdict === 'number') {
-        if (at === start) return this.accept(verdict);
+        if (at === start) return this.accept(verdict, this.whole);
         this.checked = verdict;
         return this.give(at - start);
       }
@@ -135,12 +137,15 @@ export class ResyncDecoder implements FrameDecoder {
     this.claimed = 0;
   }
 
-  private accept(total: number): Item {
+  private accept(total: number, whole?: Uint8Array): Item {
     const { queue, candidate } = this;
     const { data, start } = queue;
     this.checked = 0;
     this.startAfresh();
-    return queue.frame(queue.view(candidate.contentFrom(data, start), candidate.contentTo(start, total)), total);
+    const from = candidate.contentFrom(data, start);
+    const to = candidate.contentTo(start, total);
+    const reused = whole !== undefined && from === start && to - from === whole.length;
+    return queue.frame(reused ? whole : queue.view(from, to), total);
   }
 
   /** The length of the frame at `at`, why there is none, or undefined when that takes more bytes. */
@@ -161,9 +166,13 @@ export class ResyncDecoder implements FrameDecoder {
     for (let i = 0, from = at + total - trailer.length; i < trailer.length; i++) {
       if (data[from + i] !== trailer[i]) return 'bad-trailer';
     }
+    this.whole = undefined;
     if (candidate.verify === undefined) return total;
     this.verified += total;
-    return candidate.verify(queue.view(at, at + total)) ? total : 'bad-checksum';
+    const whole = queue.view(at, at + total);
+    if (!candidate.verify(whole)) return 'bad-checksum';
+    this.whole = whole;
+    return total;
   }
 
   /** The first place in `at..end` where the sync stands, or where the bytes at hand end in the middle of one. */

@@ -18,6 +18,8 @@ import { namesCodec, flagsCodec } from './named-values.ts';
 import { bcdFormat, floatFormat, integerFormat, MAX_BCD_DIGITS } from './numbers.ts';
 import type { NumberFormat } from './numbers.ts';
 import type { Path, Problems } from './problems.ts';
+import { simpleNumber } from './simple-field.ts';
+import type { SimpleCodec, SimpleNumber } from './simple-field.ts';
 import type { ConvertSpec, Order } from './spec.ts';
 import { textCodec } from './text-codec.ts';
 import { textNumberFormat } from './text-number.ts';
@@ -49,6 +51,8 @@ export interface Codec {
   readonly options: readonly string[] | undefined;
   readonly maxBytes: number | undefined;
   readonly text: 'digits' | 'hex' | 'any' | undefined;
+  /** For the fast way; undefined: it is not simple enough. */
+  readonly simple?: SimpleCodec | undefined;
 }
 
 /** A number in bytes, with mask and bits applied: what names, flags and scales start from. */
@@ -61,6 +65,8 @@ export interface RawNumber {
   readonly big: boolean;
   /** `read` may give NaN. */
   readonly partial: boolean;
+  /** For the fast way; undefined: it is not simple enough. */
+  readonly simple?: SimpleNumber | undefined;
   readonly read: (data: Uint8Array, from: number, to: number) => number;
   readonly readBig: (data: Uint8Array, from: number, to: number) => bigint;
   readonly write: (data: Uint8Array, from: number, to: number, raw: number | bigint) => void;
@@ -153,6 +159,10 @@ function rawNumber(
       float: format.float,
       big: format.big,
       partial: type === 'bcd',
+      simple:
+        type === 'bcd' || type === 'f32' || type === 'f64'
+          ? undefined
+          : simpleNumber(type === 'bool' ? 'u8' : type, order),
       read: format.read,
       readBig: format.readBig,
       write: (data, from, _to, raw) => format.write(data, from, raw),
@@ -208,6 +218,7 @@ function narrowed(whole: RawNumber, spec: ConvertSpec, { problems, path }: Codec
       : (data, from, to) => Number((whole.readBig(data, from, to) & mask) >> shift);
   return {
     ...whole,
+    simple: whole.simple === undefined ? undefined : { ...whole.simple, mask: small | 0, shift: low },
     min: 0,
     max: Number(mask >> shift),
     big: false,
@@ -250,6 +261,7 @@ function boolCodec(raw: RawNumber, none: readonly number[]): Codec {
     options: undefined,
     maxBytes: undefined,
     text: undefined,
+    simple: raw.simple === undefined || none.length > 0 ? undefined : { ...raw.simple, M: 1, K: 0, isBool: true },
   };
 }
 
@@ -349,7 +361,10 @@ function numberCodec(raw: RawNumber, linear: Linear, none: readonly number[], si
     limits: edges,
     step: Math.abs(M) / 10 ** decimals,
   };
-  if (fits !== undefined) return { ...common, type: fits[0], read: integerRead(raw, M, K, none) };
+  if (fits !== undefined) {
+    const simple = raw.simple === undefined || none.length > 0 ? undefined : { ...raw.simple, M, K, isBool: false };
+    return { ...common, type: fits[0], read: integerRead(raw, M, K, none), simple };
+  }
   const m = BigInt(M);
   const k = BigInt(K);
   const wide: RawNumber['readBig'] = raw.big ? raw.readBig : (data, from, to) => BigInt(raw.read(data, from, to));

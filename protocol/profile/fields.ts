@@ -24,6 +24,7 @@ import type { Plan } from './plan.ts';
 import type { Path } from './problems.ts';
 import type { ProfileField } from './profile.ts';
 import { readerStep } from './reader-step.ts';
+import { SimpleField } from './simple-field.ts';
 import type { FieldSpec } from './spec.ts';
 
 /** A field that is declared: everything but its expressions. */
@@ -118,9 +119,11 @@ function computedStep(
   const decimals = spec.precision;
   const range = spec.range;
   const channel = entry?.number ?? -1;
+  const isText = expression.kind === 'text';
+  const type = expression.kind === 'bool' ? 'bool' : isText ? 'string' : 'f64';
   return (w) => {
     w.numbers[slot] = Number.NaN;
-    w.texts[slot] = undefined;
+    if (isText) w.texts[slot] = undefined;
     if (when !== undefined && !(when(w) > 0 || when(w) < 0)) return;
     let value: Value['value'];
     let quality: Value['quality'] = 'good';
@@ -132,16 +135,22 @@ function computedStep(
     } else {
       const raw = expression.run(w);
       if (!Number.isFinite(raw)) return;
-      const number = decimals === undefined ? raw : Number(raw.toFixed(decimals));
+      const number = decimals === undefined ? raw : rounded(raw, decimals);
       w.numbers[slot] = number;
       if (range !== undefined && (number < range[0] || number > range[1])) quality = 'out_of_range';
       value = expression.kind === 'bool' ? number !== 0 : number;
     }
-    const type = expression.kind === 'bool' ? 'bool' : expression.kind === 'text' ? 'string' : 'f64';
     if (channel >= 0) w.values.push({ channel, type, quality, value });
     if (w.trace !== undefined)
       w.trace.push({ from: -1, to: -1, name, value: `${String(value)}${unitText(spec)}`, note: 'computed' });
   };
+}
+
+/** To so many decimals; what is too large to have any is left as it is. */
+function rounded(value: number, decimals: number): number {
+  const factor = 10 ** decimals;
+  const scaled = value * factor;
+  return Math.abs(scaled) < Number.MAX_SAFE_INTEGER ? Math.round(scaled) / factor : value;
 }
 
 function unitText(spec: FieldSpec): string {
@@ -206,10 +215,26 @@ export function compileField(draft: FieldDraft, within: Within, context: Context
       if (typeof sized === 'object') sized.write(w, size);
       w.reach = Math.max(w.reach, from + size);
     },
+    simple:
+      within === 'frame' && at >= 0 && when === undefined && exponent === undefined && !spec.optional
+        ? simpleField(codec, spec, at, channel, slot)
+        : undefined,
     fields: [fieldInfo(draft, spec.optional || codec.writeNone !== undefined)],
     tail: at < 0 ? -at : 0,
     needs: fixed && at >= 0 && !spec.optional && when === undefined ? at + sized : 0,
   };
+}
+
+/** The fast form of a field, if it has one. */
+export function simpleField(
+  codec: Codec,
+  spec: FieldSpec,
+  at: number,
+  channel: ChannelEntry | undefined,
+  slot: number,
+): SimpleField | undefined {
+  if (codec.simple === undefined || channel?.mixed === true) return undefined;
+  return new SimpleField(codec.simple, at, channel?.number ?? -1, codec.type, slot, 10 ** -codec.scale, spec.range);
 }
 
 /** Says of which field a value does not fit. */

@@ -15,6 +15,7 @@ import { givenValue, PHASES } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { Path } from './problems.ts';
 import { titleOfElement } from './repeat.ts';
+import { simpleSteps } from './simple-field.ts';
 import type { FieldSpec, GroupSpec } from './spec.ts';
 
 export interface GroupDraft {
@@ -121,7 +122,18 @@ function computed(alias: string, spec: FieldSpec, path: Path, context: Context):
   return spec.value === undefined ? undefined : compileComputed(alias, spec, path, context);
 }
 
-/** The steps of plans in the order in which they can be done. */
+/** The steps of plans in the order in which they can be done; those that are simple first, as one. */
 export function inPhases(plans: readonly Plan[]): Plan['run'][] {
-  return PHASES.flatMap((phase) => plans.filter((plan) => plan.phase === phase).map(({ run }) => run));
+  const simple = plans.filter((plan) => plan.phase === 'plain' && plan.simple !== undefined);
+  const rest = plans.filter((plan) => !simple.includes(plan));
+  const steps = PHASES.flatMap((phase) => rest.filter((plan) => plan.phase === phase).map(({ run }) => run));
+  if (simple.length === 0) return steps;
+  const fields = simple.map((plan) => plan.simple!);
+  return [
+    simpleSteps(
+      fields,
+      simple.map(({ run }) => run),
+    ),
+    ...steps,
+  ];
 }

@@ -108,7 +108,7 @@ export class CompiledInstance implements ProfileInstance {
     }
     const { message } = located;
     w.values = [];
-    rules.discovered.found = [];
+    if (rules.discovered.found.length > 0) rules.discovered.found = [];
     const { steps } = message;
     for (let i = 0; i < steps.length; i++) steps[i]!(w);
     if (w.failedAt >= 0) {

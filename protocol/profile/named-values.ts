@@ -102,7 +102,7 @@ export function flagsCodec(
   const masks = bits.map(([bit, name]) => [1n << BigInt(bit), name] as const);
   const isNone = noneTest(none);
   // Faults seldom change: the text of the last number is at hand.
-  let lastRaw = 0n;
+  let lastRaw = 0;
   let lastText = '';
   const toRaw = (value: GivenValue): bigint => {
     const words = String(value)
@@ -121,11 +121,12 @@ export function flagsCodec(
     ...wordBase(raw, none),
     kind: 'flags',
     read: (data, from, to) => {
-      if (raw.partial && Number.isNaN(raw.read(data, from, to))) return undefined;
-      if (none.length > 0 && isNone(raw.read(data, from, to))) return undefined;
-      const value = raw.readBig(data, from, to);
-      if (value !== lastRaw) {
-        lastRaw = value;
+      const number = raw.read(data, from, to);
+      if (isNone(number)) return undefined;
+      // Of 64 bits a number does not keep all.
+      if (number !== lastRaw || raw.big) {
+        lastRaw = number;
+        const value = raw.readBig(data, from, to);
         lastText = joined(masks.filter(([mask]) => (value & mask) !== 0n).map(([, name]) => name));
       }
       return lastText;

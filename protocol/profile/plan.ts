@@ -2,6 +2,7 @@
 import type { GivenValue } from './codec.ts';
 import type { Machine, Step } from './machine.ts';
 import type { FieldValues, ProfileField } from './profile.ts';
+import type { SimpleField } from './simple-field.ts';
 
 export interface Plan {
   readonly name: string;
@@ -13,6 +14,8 @@ export interface Plan {
    * `fromEnd`, and before that what is known of it.
    */
   readonly write: (w: Machine, values: FieldValues) => void;
+  /** It can be read the fast way instead. */
+  readonly simple?: SimpleField | undefined;
   readonly fields: readonly ProfileField[];
   /** Bytes behind `base` that a frame must have for it. */
   readonly needs: number;

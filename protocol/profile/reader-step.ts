@@ -31,7 +31,7 @@ export interface ReaderOptions {
 
 /** The step that reads a field at its place. */
 export function readerStep(options: ReaderOptions): Step {
-  const { at, sized, codec, slot, channel, spec, when, exponent, lenient } = options;
+  const { at, sized, slot, when, exponent, lenient } = options;
   const emit = emitter(options);
   const simple =
     typeof sized === 'number' &&
@@ -40,16 +40,7 @@ export function readerStep(options: ReaderOptions): Step {
     when === undefined &&
     exponent === undefined &&
     options.within === 'frame';
-  if (simple && slot < 0 && spec.range === undefined && channel !== undefined && !channel.mixed) {
-    const { read, type } = codec;
-    const { number } = channel;
-    // The message has seen to it that the frame is long enough.
-    return (w) => {
-      const value = read(w.data, at, at + sized);
-      if (value !== undefined) w.values.push({ channel: number, type, quality: 'good', value });
-      if (w.trace !== undefined) w.trace.push(traceOf(options, w, at, at + sized, value, 0));
-    };
-  }
+  // The message has seen to it that the frame is long enough.
   if (simple) return (w) => emit(w, at, at + sized, 0);
   return (w) => {
     clear(w, slot);

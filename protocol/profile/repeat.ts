@@ -11,11 +11,13 @@ import type { ChannelEntry } from './channel-table.ts';
 import { conditionAt } from './context.ts';
 import type { Context } from './context.ts';
 import { compileElements, elementName } from './elements.ts';
-import { fieldInfo, told } from './fields.ts';
+import { fieldInfo, simpleField, told } from './fields.ts';
 import type { FieldDraft } from './fields.ts';
 import { givenValue } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { emitter } from './reader-step.ts';
+import { readSimple } from './simple-field.ts';
+import type { Machine } from './machine.ts';
 
 /** The channels of a repeated field, declared in order. */
 export function declareRepeat(draft: FieldDraft, context: Context): (ChannelEntry | undefined)[] {
@@ -69,8 +71,12 @@ export function compileRepeat(
   const emits = entries.map((channel, i) =>
     emitter({ name: names[i]!, codec, slot: -1, channel, spec, exponent: undefined }),
   );
-  const each = (w: Parameters<Plan['run']>[0], index: number, from: number): void =>
-    emits[index]!(w, from, from + size, 0);
+  const fast = entries.map((channel) => simpleField(codec, spec, 0, channel, -1));
+  const each = (w: Machine, index: number, from: number): void => {
+    const field = fast[index];
+    if (field !== undefined && w.trace === undefined) readSimple(w, field, from);
+    else emits[index]!(w, from, from + size, 0);
+  };
   const { optional } = spec;
   return {
     name,

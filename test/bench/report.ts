@@ -4,8 +4,9 @@ import type { Spread } from './statistics.ts';
 
 const LATENCY_TARGET = '≤ 3';
 const MEMORY_TARGET = '≤ 12';
+const PROFILE_TARGET = '≥ 0.33';
 
-export function report({ machine, rounds, cases, ratios, latency, memory, notes }: Results): string {
+export function report({ machine, rounds, cases, ratios, latency, memory, profiles, notes }: Results): string {
   const lines = [
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.system}; ${rounds} rounds; median (min–max)`,
     '',
@@ -46,6 +47,21 @@ export function report({ machine, rounds, cases, ratios, latency, memory, notes 
           fixed(residentBytes / 1e6, 1),
           fixed(bytesPerConnection === undefined ? undefined : bytesPerConnection / 1_024, 1),
           bytesPerConnection === undefined ? '' : MEMORY_TARGET,
+        ]),
+      ),
+    );
+  }
+  if (profiles.length > 0) {
+    lines.push(
+      '',
+      ...table(
+        ['compiled profile', 'frames/s by hand', 'frames/s by profile', 'profile to hand', 'target'],
+        profiles.map(({ name, byHand, byProfile, ratio }) => [
+          name,
+          spreadText(byHand, 0),
+          spreadText(byProfile, 0),
+          fixed(ratio, 2),
+          PROFILE_TARGET,
         ]),
       ),
     );

@@ -4,7 +4,7 @@
  * ```
  *   npm run bench                      everything, in less than six minutes
  *   npm run bench -- --quick           a rough look, in less than forty seconds
- *   npm run bench -- --only tcp-100    cases whose name has this; also `latency` and `memory`
+ *   npm run bench -- --only tcp-100    cases whose name has this; also `latency`, `memory`, `profile`
  *   npm run bench -- --json            one JSON object instead of tables
  * ```
  *
@@ -16,6 +16,7 @@ import { findProgram } from '../../gateway/demo/find-program.ts';
 import { CASES, type Case } from './cases.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import { type Memory, measureMemory } from './memory.ts';
+import { measureProfiles, type ProfileSpeed } from './profile-decode.ts';
 import { buildC, type RelayKind } from './relays.ts';
 import { report } from './report.ts';
 import { type Spread, spread } from './statistics.ts';
@@ -53,6 +54,7 @@ export interface Results {
   readonly ratios: readonly Ratio[];
   readonly latency: readonly Latency[];
   readonly memory: readonly Memory[];
+  readonly profiles: readonly ProfileSpeed[];
   readonly notes: readonly string[];
 }
 
@@ -117,6 +119,9 @@ const measured = new Map<Case, Throughput[]>(cases.map((spec) => [spec, []]));
 const rounds = await runRounds();
 const latency = wants('latency') ? await latencies() : [];
 const memory = wants('memory') ? await memories() : [];
+const profiles = wants('profile')
+  ? ((await attempt('profile', async () => measureProfiles(5, plan.measureMs / 5))) ?? [])
+  : [];
 const results: Results = {
   machine: {
     cpu: cpus()[0]?.model.trim() ?? 'unknown CPU',
@@ -129,6 +134,7 @@ const results: Results = {
   ratios: ratiosOf(new Map(Array.from(measured, ([{ name }, runs]) => [name, runs]))),
   latency,
   memory,
+  profiles,
   notes,
 };
 console.log(options.json ? JSON.stringify(results) : report(results));

@@ -237,7 +237,22 @@ function call(tree: Tree & { kind: 'call' }, scope: Scope, uses: Set<string>): E
   };
   if (declared.gives === 'text') {
     const compute = declared.toText!;
-    return { kind: 'text', run: (w) => (gather(w) ? compute(given) : undefined) };
+    // A date of production never changes, the time of day seldom more than its seconds.
+    const last = args.map(() => Number.NaN);
+    let lastText: string | undefined;
+    return {
+      kind: 'text',
+      run: (w) => {
+        if (!gather(w)) return undefined;
+        let same = true;
+        for (let i = 0; i < given.length; i++) {
+          if (given[i] !== last[i]) same = false;
+          last[i] = given[i]!;
+        }
+        if (!same) lastText = compute(given);
+        return lastText;
+      },
+    };
   }
   const compute = declared.ofNumbers!;
   const kind: SlotKind = declared.gives;

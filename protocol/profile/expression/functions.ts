@@ -115,14 +115,18 @@ function within(value: number, min: number, max: number): number {
   return Math.min(max, Math.max(min, Math.trunc(value)));
 }
 
-function pad(value: number, digits: number): string {
-  return String(Math.trunc(value)).padStart(digits, '0');
+const TWO_DIGITS: readonly string[] = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'));
+
+function pad(value: number, digits: 2 | 4): string {
+  const whole = Math.trunc(value);
+  return digits === 2 && whole >= 0 && whole < 100 ? TWO_DIGITS[whole]! : String(whole).padStart(digits, '0');
 }
 
 /** Whether there is such a day: a device that has lost its clock sends zeros. */
 function isDate(year: number, month: number, day: number): boolean {
   if (!(year >= 1 && year <= 9_999 && month >= 1 && month <= 12 && day >= 1)) return false;
-  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+  if (month === 2) return day <= (year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28);
+  return day <= (month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31);
 }
 
 function fromBcd(value: number): number {
