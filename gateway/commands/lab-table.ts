@@ -127,7 +127,7 @@ function checkSize({ checksum, tail }: Proposal): number {
 }
 
 /** `sum16 over 0 … -2, at -2: 7 of 7 frames fit`. */
-export function checksumInWords({ algorithm, from, to, at, order, encoding, constant, fits, of }: ChecksumFit): string {
+function checksumInWords({ algorithm, from, to, at, order, encoding, constant, fits, of }: ChecksumFit): string {
   const complement = { none: '', ones: ", one's complement", twos: ", two's complement" }[
     algorithm.complement ?? 'none'
   ];

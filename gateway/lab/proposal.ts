@@ -11,7 +11,7 @@ import { beginning, joined } from './capture.ts';
 import { type ChecksumFit, constantTail, distinct, fitHolds, searchChecksums } from './checksum-search.ts';
 import { type Column, columnsOf } from './columns.ts';
 import { type CutCapture, judged, searchFramings } from './framing-search.ts';
-import { type FrameLength, type Framing, lengthBytes, type LengthField, type Sync } from './framing.ts';
+import type { FrameLength, Framing, LengthField, Sync } from './framing.ts';
 import { type Group, type Grouping, groupFrames } from './groups.ts';
 import { lengthsOfFrames, plainLengths } from './length-search.ts';
 import { type TextLayout, textProposal } from './text-lines.ts';
@@ -221,9 +221,4 @@ function runsWithout(known: ReadonlySet<number>, to: number): [number, number][]
     from = at + 1;
   }
   return runs;
-}
-
-/** Where a length field ends; for whoever shows it. */
-export function endOf(field: LengthField): number {
-  return field.at + lengthBytes(field.type);
 }

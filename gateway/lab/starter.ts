@@ -79,7 +79,7 @@ function roomFor(longest: number): number {
   return Math.max(64, 2 ** Math.ceil(Math.log2(longest * 2)));
 }
 
-export function lengthText({ at, type, times, plus }: LengthField): string {
+function lengthText({ at, type, times, plus }: LengthField): string {
   const parts = [`at: ${at}`, `type: ${type === 'u8' ? 'u8' : 'u16'}`];
   if (type !== 'u8') parts.push(`order: ${type === 'u16' ? 'big' : 'little'}`);
   if (times !== 1) parts.push(`times: ${times}`);
@@ -87,7 +87,7 @@ export function lengthText({ at, type, times, plus }: LengthField): string {
   return `{ ${parts.join(', ')} }`;
 }
 
-export function checksumText(fit: ChecksumFit): string {
+function checksumText(fit: ChecksumFit): string {
   const { algorithm, from, to, at, order, encoding, constant } = fit;
   const type = algorithm.name.startsWith('CRC-') ? `type: crc, crc: ${algorithm.name}` : `type: ${algorithm.name}`;
   const parts = [type, `from: ${from}`, `to: ${to}`, `at: ${at}`];
