@@ -112,9 +112,8 @@ function compileCheck(spec: ChecksumSpec, order: Order, path: Path, problems: Pr
       const got = received(frame);
       if (wanted === got) return undefined;
       const place = at < 0 ? frame.length + at : at;
-      const show = (value: number): string =>
-        Number.isNaN(value) ? '?' : value.toString(16).padStart(digits ? size : 2 * size, '0');
-      return { computed: show(wanted), received: show(got), at: Math.max(0, place) };
+      const width = digits ? size : 2 * size;
+      return { computed: hex(wanted, width), received: hex(got, width), at: Math.max(0, place) };
     },
     put: (frame, override) => {
       const place = override ?? (at < 0 ? frame.length + at : at);
@@ -156,8 +155,7 @@ function zeroCheck(spec: ChecksumSpec, compute: Checksum, path: Path, problems: 
       const place = Math.max(0, placeOf(frame.length));
       const got = frame[place] ?? 0;
       const wanted = Number.isNaN(result) ? Number.NaN : turn ? (got - result) & 0xff : got ^ result;
-      const show = (value: number): string => (Number.isNaN(value) ? '?' : value.toString(16).padStart(2, '0'));
-      return { computed: show(wanted), received: show(got), at: place };
+      return { computed: hex(wanted, 2), received: hex(got, 2), at: place };
     },
     put: (frame, override) => {
       const place = override ?? placeOf(frame.length);
@@ -167,6 +165,11 @@ function zeroCheck(spec: ChecksumSpec, compute: Checksum, path: Path, problems: 
       if (!Number.isNaN(result)) frame[place] = turn ? -result & 0xff : result;
     },
   };
+}
+
+/** A checksum in so many hex digits; ? where the frame is too short for it. */
+function hex(value: number, digits: number): string {
+  return Number.isNaN(value) ? '?' : value.toString(16).padStart(digits, '0');
 }
 
 function sumOf(spec: ChecksumSpec, path: Path, problems: Problems): { compute: Checksum; width: number } | undefined {

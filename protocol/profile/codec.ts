@@ -14,7 +14,8 @@
 import type { RawValue, ValueType } from '../link/value.ts';
 import { linearOf } from './linear.ts';
 import type { Linear } from './linear.ts';
-import { namesCodec, flagsCodec } from './named-values.ts';
+import { flagsCodec, namesCodec } from './named-values.ts';
+import { noneTest, noneWriter, truthOf } from './raw-values.ts';
 import { bcdFormat, floatFormat, integerFormat, MAX_BCD_DIGITS } from './numbers.ts';
 import type { NumberFormat } from './numbers.ts';
 import type { Path, Problems } from './problems.ts';
@@ -265,25 +266,6 @@ function boolCodec(raw: RawNumber, none: readonly number[]): Codec {
   };
 }
 
-/** What counts as true: true, a number other than 0, "on", "true", "1". */
-export function truthOf(value: GivenValue): boolean {
-  if (typeof value === 'string') return value === 'on' || value === 'true' || value === '1' || value === 'ON';
-  return value !== false && value !== 0 && value !== 0n;
-}
-
-/** Whether a raw number means that there is no reading; NaN always does. */
-export function noneTest(none: readonly number[]): (raw: number) => boolean {
-  const [first, ...more] = none;
-  if (first === undefined) return (raw) => raw !== raw;
-  if (more.length === 0) return (raw) => raw === first || raw !== raw;
-  return (raw) => none.includes(raw) || raw !== raw;
-}
-
-export function noneWriter(raw: RawNumber, none: readonly number[]): Codec['writeNone'] {
-  const [first] = none;
-  return first === undefined ? undefined : (data, from, to) => raw.write(data, from, to, first);
-}
-
 const INTEGERS: readonly [ValueType, number, number][] = [
   ['u8', 0, 0xff],
   ['i8', -0x80, 0x7f],
@@ -405,7 +387,8 @@ function inside<T extends number | bigint>(raw: RawNumber, value: T): T {
   // The bounds of 64 bits are no exact numbers.
   const fits =
     raw.big && raw.size !== undefined
-      ? (raw.min < 0 ? BigInt.asIntN : BigInt.asUintN)(8 * raw.size, BigInt(value)) === BigInt(value)
+      ? (raw.min < 0 ? BigInt.asIntN(8 * raw.size, BigInt(value)) : BigInt.asUintN(8 * raw.size, BigInt(value))) ===
+        BigInt(value)
       : value >= raw.min && value <= raw.max;
   if (fits) return value;
   throw new RangeError(`the raw value ${value} does not fit ${raw.min} to ${raw.max}`);

@@ -194,7 +194,7 @@ function wholeFrame(
     return bytes;
   }
   let start = 0;
-  while (preamble !== undefined && start < bytes.length && bytes[start] === preamble) start++;
+  if (preamble !== undefined) while (start < bytes.length && bytes[start] === preamble) start++;
   for (const kind of kinds) {
     const total = kind.open ? 0 : kind.probe(bytes, start, bytes.length);
     if (total > 0 && start + total <= bytes.length) return bytes.subarray(start, start + total);

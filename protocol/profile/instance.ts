@@ -68,15 +68,13 @@ export class CompiledInstance implements ProfileInstance {
     fillParameters(rules.parameters, this.parameters, this.machine);
     this.scratch = new Uint8Array(rules.transform.length === 0 ? 0 : rules.framing.max);
     // Requests are rendered anew each time; what they hold may have changed.
-    this.init = rules.init.map((step) => {
-      const instance = this;
-      return {
-        get request() {
-          return instance.outgoing(step, undefined) ?? instance.empty(step);
-        },
-        waitMs: step.waitMs,
-      };
-    });
+    const rendered = (step: CompiledRequest): OutgoingRequest => this.outgoing(step, undefined) ?? this.empty(step);
+    this.init = rules.init.map((step) => ({
+      get request() {
+        return rendered(step);
+      },
+      waitMs: step.waitMs,
+    }));
     this.polls = rules.polls.map((poll) => ({
       name: poll.name,
       everyMs: poll.everyMs,

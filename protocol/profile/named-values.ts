@@ -6,7 +6,7 @@
  *   flags [fault, low, high]                     05 → "fault, high", 00 → ""
  * ```
  */
-import { noneTest, noneWriter } from './codec.ts';
+import { noneTest, noneWriter } from './raw-values.ts';
 import type { Codec, CodecContext, GivenValue, RawNumber } from './codec.ts';
 import { utf8Length } from '../utf8.ts';
 import { parseNumber } from './schema-leaves.ts';

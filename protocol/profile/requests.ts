@@ -6,7 +6,7 @@
  * ```
  */
 import type { ChannelEntry } from './channel-table.ts';
-import { truthOf } from './codec.ts';
+import { truthOf } from './raw-values.ts';
 import type { GivenValue } from './codec.ts';
 import { conditionAt } from './context.ts';
 import type { Context } from './context.ts';

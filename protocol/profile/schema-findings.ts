@@ -33,7 +33,6 @@ function ofUnion(issue: Issue & { code: 'invalid_union' }, path: Path, value: un
     .filter(({ near, findings }) => near && findings.length > 0);
   if (typeof found === 'object' && found !== null && inner.length > 0) {
     // The deepest finding belongs to the form that was meant.
-    const depth = (findings: Finding[]): number => Math.max(...findings.map((finding) => finding.path.length));
     return inner.toSorted((a, b) => depth(b.findings) - depth(a.findings) || a.findings.length - b.findings.length)[0]!
       .findings;
   }
@@ -43,6 +42,10 @@ function ofUnion(issue: Issue & { code: 'invalid_union' }, path: Path, value: un
     .flat()
     .find(({ message }) => message.startsWith('must be') && message !== NOT_A_MAP && message !== NOT_A_LIST);
   return [own ?? { path, message: found === '' ? 'has no value' : messageForShape(found), atKey: false }];
+}
+
+function depth(findings: readonly Finding[]): number {
+  return Math.max(...findings.map(({ path }) => path.length));
 }
 
 /** The value is not even of the kind (map, list, text) that this form has. */

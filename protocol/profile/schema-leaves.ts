@@ -105,7 +105,7 @@ export function bytes(min = 1, max = 1_024): Leaf<Uint8Array> {
 }
 
 /** One byte in hex. */
-export const byte: Leaf<number> = bytes(1, 1).transform((value) => value[0]!) as Leaf<number>;
+export const byte: Leaf<number> = bytes(1, 1).transform((value) => value[0]!);
 
 /** true or false. */
 export const bool: Leaf<boolean> = z
@@ -138,17 +138,17 @@ export const expression: Leaf<string> = word(500);
 
 /** One of a few words. */
 export function oneOf<const T extends readonly [string, ...string[]]>(names: T): z.ZodType<T[number], string> {
-  return z.enum(names, { error: `must be one of ${names.join(', ')}` }) as unknown as z.ZodType<T[number], string>;
+  return z.enum(names, { error: `must be one of ${names.join(', ')}` });
 }
 
 /** A list, or one entry without the brackets. */
 export function listOf<T extends z.ZodType>(entry: T, max = 64): z.ZodType<z.output<T>[], z.input<T> | z.input<T>[]> {
   return z
     .union([z.array(entry).min(1, 'must not be empty').max(max, `must have at most ${max} entries`), entry])
-    .transform((value) => (Array.isArray(value) ? value : [value])) as never;
+    .transform((value) => (Array.isArray(value) ? value : [value]));
 }
 
 /** A duration in seconds, read as milliseconds. */
 export function seconds(max = 86_400): Leaf<number> {
-  return num({ min: 0.001, max }).transform((value) => Math.round(value * 1_000)) as Leaf<number>;
+  return num({ min: 0.001, max }).transform((value) => Math.round(value * 1_000));
 }

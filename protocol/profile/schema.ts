@@ -430,7 +430,7 @@ const register = z.strictObject({
   step: num({ min: 0 }).optional(),
 });
 /** The registers of a generic Modbus device, also as a configuration lists them. */
-export const registersSchema: z.ZodType<Record<string, RegisterSpec>, unknown> = z.record(alias, register);
+export const registersSchema: z.ZodType<Record<string, RegisterSpec>> = z.record(alias, register);
 
 const modbus = z.strictObject({
   variant: oneOf(['rtu', 'tcp', 'ascii'])
@@ -448,7 +448,7 @@ const modbus = z.strictObject({
 });
 
 /** The whole file. */
-export const profileSchema: z.ZodType<ProfileFile, unknown> = z.strictObject({
+export const profileSchema: z.ZodType<ProfileFile> = z.strictObject({
   title: text(100).describe('Name of the device for people.'),
   vendor: text(100).optional().describe('Who makes it.'),
   models: z.array(word(100)).max(64).default([]).describe('Models that the file fits.'),

@@ -114,7 +114,7 @@ function compileColumns(spec: TextSpec, drafts: readonly FieldDraft[], context: 
         const field = fields.find(({ name }) => givenValue(values, name) !== undefined);
         if (field === undefined) {
           // What the match has put there stays: "GGA," of a sentence is its first column.
-          while (column === 0 && at < w.reach && w.data[at] !== separator[0]) at++;
+          if (column === 0) at = find(w.data, at, w.reach, separator);
           continue;
         }
         at = putValue(w, at, field, givenValue(values, field.name)!);

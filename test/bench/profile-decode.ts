@@ -92,7 +92,6 @@ function measure(
     const decoded = instance.decode(one);
     return decoded.ok ? (decoded.samples[0]?.values ?? []) : [];
   };
-  const inOrder = (values: readonly Value[]) => values.toSorted((a, b) => a.channel - b.channel);
   deepStrictEqual(inOrder(hand.decode(frame)), inOrder(valuesOf(frame)));
 
   const chunk = new Uint8Array(frame.length * FRAMES_A_CHUNK);
@@ -131,6 +130,10 @@ function measure(
       ratio: spread(pairs.map(([hand, profile]) => profile / hand)).median,
     };
   });
+}
+
+function inOrder(values: readonly Value[]): Value[] {
+  return values.toSorted((a, b) => a.channel - b.channel);
 }
 
 /** Frames a second. */

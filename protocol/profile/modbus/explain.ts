@@ -4,7 +4,7 @@ import type { ExplainedPart, FrameExplanation } from '../profile.ts';
 import { toHex } from '../text-value.ts';
 import { answerBytes, checksumFailure, EXCEPTIONS, READ_FUNCTIONS, unwrapFrame } from './pdu.ts';
 import type { ModbusRules } from './instance.ts';
-import { readBlock } from './instance.ts';
+import { readBlock } from './read-block.ts';
 import { isBitTable } from './registers.ts';
 
 const FUNCTIONS: Readonly<Record<number, string>> = {

@@ -2,7 +2,7 @@
 import { givenValue } from '../plan.ts';
 import type { FieldValues } from '../profile.ts';
 import type { RegisterTable } from '../spec.ts';
-import { truthOf } from '../codec.ts';
+import { truthOf } from '../raw-values.ts';
 import { told } from '../fields.ts';
 import { isBitTable } from './registers.ts';
 import type { Register } from './registers.ts';

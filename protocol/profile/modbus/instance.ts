@@ -29,7 +29,8 @@ import { commandValue, setByCommand } from '../requests.ts';
 import type { CompiledCommand, CompiledRequest } from '../requests.ts';
 import type { ModbusSpec } from '../spec.ts';
 import type { Scope } from '../machine.ts';
-import { truthOf } from '../codec.ts';
+import { truthOf } from '../raw-values.ts';
+import { readBlock } from './read-block.ts';
 import { modbusDecoder } from './decoder.ts';
 import { explainModbus } from './explain.ts';
 import { readImage, writtenValues } from './image.ts';
@@ -315,29 +316,6 @@ export class ModbusInstance implements ProfileInstance {
     return explainModbus(frame, this.rules, this.machine);
   }
 }
-
-/** Reads the registers of a block out of the answer to it. */
-export function readBlock(block: Block, pdu: Uint8Array, w: Machine): void {
-  const bits = isBitTable(block.table);
-  w.data = pdu;
-  w.length = pdu.length;
-  w.end = pdu.length;
-  w.base = 0;
-  for (const { address, skip, bytes, emit } of block.registers) {
-    if (bits) {
-      const at = address - block.start;
-      const bit = (pdu[2 + (at >> 3)]! >> (at & 7)) & 1;
-      w.data = bit === 1 ? ONE : ZERO;
-      emit(w, 0, 1, 0);
-    } else {
-      const from = 2 + 2 * (address - block.start) + skip;
-      emit(w, from, from + bytes, 0);
-    }
-  }
-}
-
-const ONE = Uint8Array.of(1);
-const ZERO = Uint8Array.of(0);
 
 /** Whether a frame answers a request: by unit, function, what it echoes, and over TCP the transaction. */
 function isAnswer(

@@ -117,7 +117,6 @@ export function checksumFailure(
   variant: Variant,
   frame: Uint8Array,
 ): { computed: string; received: string; at: number } | undefined {
-  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
   if (variant === 'rtu' && frame.length >= 4) {
     const at = frame.length - 2;
     const computed = crc16(frame, 0, at);
@@ -131,6 +130,10 @@ export function checksumFailure(
   return computed === received
     ? undefined
     : { computed: hex(computed, 2), received: hex(received, 2), at: frame.length - 4 };
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
 }
 
 /** Reads `quantity` registers or bits from `address` on. */
