@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   TLS_HANDSHAKE: 'a peer did not get through the TLS handshake',
   HANDSHAKE_TIMEOUT: 'the peer did not complete its handshake in time',
   OUTPUT_OVERFLOW: 'the peer does not read: more output is waiting than the limit allows',
+  OTHER_PROTOCOL: 'a peer speaks HTTP or TLS where the link protocol is spoken; a browser, perhaps',
   TOO_MANY_CONNECTIONS: 'the limit of connections is reached',
   BACKPRESSURE_TIMEOUT: 'the connection could not be read for too long because the way to the broker is full',
   IO_ERROR: 'the operating system reported an input or output error',

@@ -15,6 +15,7 @@ import type { Carrier } from './carrier.ts';
 import { count, type LinkCounters, type LinkLimits } from './link-context.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LinkTable, Origin } from './link-table.ts';
+import { OtherProtocol } from './other-protocol.ts';
 
 /** Frames and skips handled in one turn; a peer that sends nothing but tiny ones does not hold up the others. */
 const MAX_ITEMS_PER_TURN = 256;
@@ -34,6 +35,8 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
   readonly #sessions: LinkSession[] = [];
   readonly quality = new LineQuality();
   readonly #doubts = new Doubts();
+  /** Until the first session stands. */
+  #other: OtherProtocol | undefined;
   #handshake: Timer | undefined;
   #throttle: Timer | undefined;
   /** Runs while nothing is read, because a rate is used up. */
@@ -71,7 +74,9 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
     this.#counters = counters;
     this.#watch = watch;
     this.plain = plain;
-    if (!this.#isLine) this.#awaitHandshake();
+    if (this.#isLine) return;
+    this.#other = new OtherProtocol();
+    this.#awaitHandshake();
   }
 
   get id(): string {
@@ -202,6 +207,7 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
   attach(session: LinkSession): void {
     if (this.#handshake !== undefined) this.#host.timers.cancel(this.#handshake);
     this.#handshake = undefined;
+    this.#other = undefined;
     this.#host.setStranger(undefined);
     this.#sessions.push(session);
     if (this.#sessions.length <= this.#limits.sessionsPerConnection) return;
@@ -231,6 +237,11 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
         this.#peerEnded = true;
         this.#decoder.end();
       } else {
+        const other = this.#other?.look(bytes);
+        if (other !== undefined) {
+          this.#refuseOther(other);
+          return;
+        }
         this.#decoder.push(bytes);
       }
     }
@@ -238,6 +249,13 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
     if (this.#finished) return;
     if (this.#peerEnded && !this.#undone) this.#endOfInput();
     else this.#updateInterest();
+  }
+
+  /** A page in a browser may have sent it here, and what it sends next may be made to look like a device's. */
+  #refuseOther(protocol: 'HTTP' | 'TLS'): void {
+    count(this.#counters.rejected, 'other-protocol');
+    const detail = `the peer speaks ${protocol}, perhaps a browser, and this listener takes the link protocol only`;
+    this.#dead(new GatewayError('OTHER_PROTOCOL', this.id, detail));
   }
 
   #takeItems(): void {
