@@ -29,6 +29,7 @@ import { startEmbeddedBroker } from './mqtt/embedded-broker.ts';
 import { connectionOptions } from './mqtt/connection-options.ts';
 import { createMqttService, type MqttService } from './mqtt/mqtt-service.ts';
 import { Refusals } from './refusals.ts';
+import { statusLine } from './service-manager/status-line.ts';
 import { createLinkCounters, type LinkContext } from './sessions/link/link-context.ts';
 import { LinkDatagrams } from './sessions/link/link-datagrams.ts';
 import { LinkStream } from './sessions/link/link-stream.ts';
@@ -71,6 +72,10 @@ export interface RunningGateway {
   readonly dashboard: string | undefined;
   /** Readings that the broker has taken, by transport. */
   readonly published: Readonly<Record<Transport, number>>;
+  /** Resolves when the loop has turned once more; never, when it does not. */
+  turned(): Promise<void>;
+  /** One line on how it is. */
+  statusLine(): string;
   /** The counters of bridge/health. */
   health(): Readonly<Record<string, unknown>>;
   /** Stops taking readings, gets rid of what the broker takes within two seconds, says goodbye and ends. */
@@ -304,6 +309,8 @@ export async function startGateway(
       return web?.where;
     },
     published: mqtt.publisher.stats.publishedBy,
+    turned: () => loop.turned(),
+    statusLine: () => statusLine(parts),
     health: () => view.health(parts),
     close,
   };

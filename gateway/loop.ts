@@ -31,6 +31,7 @@ export class Loop {
   #inTurn = false;
   #running = false;
   #turns = 0;
+  readonly #awaitingTurn: (() => void)[] = [];
 
   /** `clock`: monotonic milliseconds; a test may have one of its own, and calls `wakeup` when it has moved it. */
   constructor(clock: () => number = () => performance.now()) {
@@ -74,6 +75,14 @@ export class Loop {
     if (this.#selector.selecting) this.#selector.wakeup();
   }
 
+  /** Resolves at the end of the next turn, and sees to it that there is one soon: whoever watches over the loop asks so. */
+  turned(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaitingTurn.push(resolve);
+      this.wakeup();
+    });
+  }
+
   /** Runs until `stop`. */
   async run(): Promise<void> {
     this.#running = true;
@@ -91,6 +100,7 @@ export class Loop {
       this.timers.run(this.#turnMs, MAX_TIMERS_PER_TURN);
       for (const step of this.#endOfTurn) step();
       this.#inTurn = false;
+      if (this.#awaitingTurn.length > 0) for (const resolve of this.#awaitingTurn.splice(0)) resolve();
     }
   }
 

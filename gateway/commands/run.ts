@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.ts';
 import { startGateway } from '../gateway.ts';
 import { createLog, isPretty } from '../log.ts';
 import type { Log } from '../log.ts';
+import { ServiceManager } from '../service-manager/service-manager.ts';
 import { printProblems, readConfig } from './read-config.ts';
 import type { ConfigOptions } from './read-config.ts';
 import { printError } from './terminal.ts';
@@ -39,9 +40,11 @@ export async function run(options: ConfigOptions): Promise<ExitCode> {
     return undefined;
   });
   if (gateway === undefined) return EXIT.failed;
+  const serviceManager = ServiceManager.of(process.env, log);
+  void serviceManager?.ready(gateway);
   const signal = await stop;
   log.info({ signal }, 'stopping');
-  await gateway.close();
+  await Promise.all([serviceManager?.stopping(), gateway.close()]);
   log.info('stopped');
   return EXIT.ok;
 }
