@@ -29,6 +29,14 @@ function table(keys: readonly Key[]): string {
   return ['| key | value | default | | environment |', '|---|---|---|---|---|', ...rows, ''].join('\n');
 }
 
+/** What peers may take, for SECURITY.md. */
+export function limitsTable(): string {
+  const rows = KEYS.filter(({ path }) => path[0] === 'limits').map(
+    (key) => `| \`${key.path.slice(1).join('.')}\` | ${String(key.default)} | ${escape(key.description)} |`,
+  );
+  return ['| limit | default | |', '| --- | ---: | --- |', ...rows, ''].join('\n');
+}
+
 export function errorTable(): string {
   const rows = Object.entries(ERROR_CODES).map(([code, text]) => `| \`${code}\` | ${escape(text)} |`);
   return ['| code | what has happened |', '|---|---|', ...rows, ''].join('\n');

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseDocument } from 'yaml';
 import { loadText } from '../../helpers/config-folder.ts';
-import { configurationTables, errorTable, withGenerated } from '../../helpers/config-docs.ts';
+import { configurationTables, errorTable, limitsTable, withGenerated } from '../../helpers/config-docs.ts';
 
 const read = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
 
@@ -10,6 +10,7 @@ describe('the docs are in step with the code', () => {
   it.each([
     ['configuration.md', configurationTables],
     ['errors.md', errorTable],
+    ['../SECURITY.md', limitsTable],
   ])('%s', (name, generate) => {
     const document = read(name);
     const wanted = withGenerated(document, generate());
