@@ -4,7 +4,6 @@ export const ERROR_CODES = {
   CONFIG_SYNTAX: 'the configuration file is not valid YAML',
   CONFIG_INVALID: 'the configuration has a wrong key, type or value',
   CONFIG_UNKNOWN_KEY: 'the configuration has a key that does not exist at this place',
-  CONFIG_NOT_YET: 'the configuration uses something that this version does not have yet',
   CONFIG_CONFLICT: 'two parts of the configuration exclude each other',
   CONFIG_UNKNOWN_VARIABLE: 'an environment variable begins with BYTES2MQTT_ and is not one of ours',
   PLAIN_ALLOWED: 'the configuration lets devices without a key in from outside of this machine',

@@ -45,9 +45,10 @@ export function variableName(key: Key): string {
   return PREFIX + parts.join('_');
 }
 
-/** Whether the environment can set it: what stands in a list or map within a list cannot be. */
+/** Whether the environment can set it: lists and maps other than those of sources and devices cannot be. */
 export function hasVariable(key: Key): boolean {
-  return key.path.filter((part) => part === '*').length < 2;
+  const wild = key.path.filter((part) => part === '*').length;
+  return wild === 0 || (wild === 1 && (key.path[0] === 'sources' || key.path[0] === 'devices'));
 }
 
 const PATTERNS = KEYS.filter(hasVariable).map((key) => {

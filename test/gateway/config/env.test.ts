@@ -31,6 +31,10 @@ const SAMPLES: Record<string, string> = {
   'devices.*.alias': 'lamp',
   'devices.*.key': '0123456789abcdef'.repeat(4),
   'journal.dir': 'data',
+  'http.host': '::1',
+  'http.token': 'correct-horse-battery',
+  'discovery.prefix': 'ha',
+  'discovery.status_topic': 'ha/status',
 };
 
 function sampleOf(key: Key): string {

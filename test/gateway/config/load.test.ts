@@ -120,6 +120,8 @@ describe('a right configuration', () => {
       },
       delivery: { replayRate: 5_000 },
       log: { level: 'info', format: 'auto' },
+      http: { host: '127.0.0.1', port: 2880, token: undefined, allowedHosts: [] },
+      discovery: { prefix: 'homeassistant', statusTopic: 'homeassistant/status' },
     });
   });
 
@@ -311,7 +313,13 @@ describe('a wrong configuration is told with code, path, line and column', () =>
     ],
     ['long socket path', `sources:\n  - unix: ${'x'.repeat(99)}`, ['CONFIG_INVALID sources[0].unix 2:11']],
     ['no kind: tls', 'sources:\n  - tls: a:1', ['CONFIG_UNKNOWN_KEY sources[0].tls 2:5']],
-    ['later: http', 'http: { port: 1 }', ['CONFIG_NOT_YET http 1:1']],
+    ['open without token', 'http: { host: 0.0.0.0 }', ['CONFIG_CONFLICT http.host 1:15']],
+    ['short token', 'http: { token: abc }', ['CONFIG_INVALID http.token 1:16']],
+    ['allowed host with port', 'http: { allowed_hosts: ["a:1"] }', ['CONFIG_INVALID http.allowed_hosts[0] 1:25']],
+    ['prefix is base', 'mqtt: { base: ha }\ndiscovery: { prefix: ha }', ['CONFIG_CONFLICT discovery.prefix 2:22']],
+    ['prefix in base', 'mqtt: { base: ha }\ndiscovery: { prefix: ha/x }', ['CONFIG_CONFLICT discovery.prefix 2:22']],
+    ['base in prefix', 'mqtt: { base: ha/x }\ndiscovery: { prefix: ha }', ['CONFIG_CONFLICT discovery.prefix 2:22']],
+    ['wildcard', 'discovery: { status_topic: "a/+" }', ['CONFIG_INVALID discovery.status_topic 1:28']],
     ['key twice', 'mqtt:\n  base: x\n  base: y', ['CONFIG_SYNTAX - 3:3']],
     ['tab', 'mqtt:\n\tbase: x', ['CONFIG_SYNTAX - 2:1']],
     ['second colon', 'mqtt: base: x', ['CONFIG_SYNTAX - 1:7']],
