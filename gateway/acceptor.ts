@@ -11,6 +11,7 @@ import { addressKey } from './limits/address-key.ts';
 import type { LimitName, LimitWatch } from './limits/limit-watch.ts';
 import type { Log, RateLimitedLog } from './log.ts';
 import type { Handler, Loop } from './loop.ts';
+import type { SelectionKey } from './selector.ts';
 import { ChannelTap } from './tap/channel-tap.ts';
 import type { FrameTap } from './tap/frame-tap.ts';
 import { ChannelHost, type ChannelOwner } from './sessions/channel-host.ts';
@@ -92,6 +93,7 @@ export class Acceptor implements ChannelOwner {
   readonly #watch: LimitWatch;
   readonly #tap: FrameTap;
   readonly #entries: SourceEntry[] = [];
+  readonly #keys = new Map<SourceEntry, SelectionKey<Handler>>();
   /** The channels that are open. */
   readonly #standing = new Map<ChannelHost, Standing>();
   readonly #byAddress = new Map<string, Peers>();
@@ -136,7 +138,24 @@ export class Acceptor implements ChannelOwner {
     };
     this.#entries.push(entry);
     const handler: Handler = { onReady: () => this.#accept(entry) };
-    this.#loop.register(source, READ, handler);
+    this.#keys.set(entry, this.#loop.register(source, READ, handler));
+  }
+
+  /**
+   * Takes a source away: it is closed, and every session on it says goodbye. Resolves when another one may take its place.
+   */
+  async remove(source: Source): Promise<void> {
+    const index = this.#entries.findIndex((entry) => entry.source === source);
+    const entry = this.#entries[index];
+    const key = entry && this.#keys.get(entry);
+    if (entry === undefined || key === undefined) throw new TypeError(`${source.id} is not there`);
+    this.#entries.splice(index, 1);
+    this.#keys.delete(entry);
+    this.#loop.unregister(key);
+    const closed = source.close();
+    for (const [host, standing] of Array.from(this.#standing)) if (standing.entry === entry) host.session?.close();
+    await closed;
+    await source.released;
   }
 
   trafficOf(entry: SourceEntry): SourceTraffic {

@@ -8,7 +8,7 @@
 import { addressKey } from './address-key.ts';
 import { KeyedBuckets } from './keyed-buckets.ts';
 import type { LimitWatch } from './limit-watch.ts';
-import { BURST_S } from './token-bucket.ts';
+import { type Amount, BURST_S, valueOf } from './token-bucket.ts';
 
 const MAX_GAIN = 1.5;
 
@@ -17,8 +17,8 @@ export class DatagramAnswers {
   readonly #watch: LimitWatch;
 
   /** @param now monotonic milliseconds */
-  constructor(answersPerS: number, now: () => number, watch: LimitWatch) {
-    this.#buckets = new KeyedBuckets(answersPerS * BURST_S, answersPerS, now);
+  constructor(answersPerS: Amount, now: () => number, watch: LimitWatch) {
+    this.#buckets = new KeyedBuckets(() => valueOf(answersPerS) * BURST_S, answersPerS, now);
     this.#watch = watch;
   }
 

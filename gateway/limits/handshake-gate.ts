@@ -24,9 +24,10 @@ export class HandshakeGate {
   /** @param now monotonic milliseconds */
   constructor(limits: HandshakeLimits, now: () => number, watch: LimitWatch) {
     this.#watch = watch;
-    const { handshakesPerS, handshakesPerAddressPerS } = limits;
-    this.#all = new TokenBucket(handshakesPerS * BURST_S, handshakesPerS, now);
-    this.#byAddress = new KeyedBuckets(handshakesPerAddressPerS * BURST_S, handshakesPerAddressPerS, now);
+    const inAll = (): number => limits.handshakesPerS;
+    const byAddress = (): number => limits.handshakesPerAddressPerS;
+    this.#all = new TokenBucket(() => inAll() * BURST_S, inAll, now);
+    this.#byAddress = new KeyedBuckets(() => byAddress() * BURST_S, byAddress, now);
   }
 
   /**

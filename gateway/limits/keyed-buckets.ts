@@ -2,19 +2,19 @@
  * A token bucket for each key (an address), in bounded memory: when the table is full, the key that was used the longest
  * ago makes room. Whoever has so many addresses gets round it, so a limit by address always has one in all beside it.
  */
-import { TokenBucket } from './token-bucket.ts';
+import { type Amount, TokenBucket } from './token-bucket.ts';
 
 const MAX_KEYS = 4_096;
 
 export class KeyedBuckets {
-  readonly #burst: number;
-  readonly #perSecond: number;
+  readonly #burst: Amount;
+  readonly #perSecond: Amount;
   readonly #now: () => number;
   readonly #maxKeys: number;
   /** The key used the longest ago first. */
   readonly #buckets = new Map<string, TokenBucket>();
 
-  constructor(burst: number, perSecond: number, now: () => number, maxKeys = MAX_KEYS) {
+  constructor(burst: Amount, perSecond: Amount, now: () => number, maxKeys = MAX_KEYS) {
     this.#burst = burst;
     this.#perSecond = perSecond;
     this.#now = now;

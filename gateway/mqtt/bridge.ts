@@ -12,7 +12,7 @@
  */
 import type { Device } from '../devices/device.ts';
 import type { LimitWatch } from '../limits/limit-watch.ts';
-import { BURST_S, TokenBucket } from '../limits/token-bucket.ts';
+import { type Amount, BURST_S, TokenBucket, valueOf } from '../limits/token-bucket.ts';
 import type { Topics } from './topics.ts';
 
 /** The part of MqttConnection that is needed to say something. */
@@ -33,7 +33,7 @@ export interface BridgeOptions {
   /** Unix milliseconds. */
   readonly now: () => number;
   /** LOG messages and events of one device that are passed on, a second. */
-  readonly logsPerS: number;
+  readonly logsPerS: Amount;
   readonly watch: LimitWatch;
   readonly healthIntervalMs?: number;
   /** How long changes are gathered before info and health are sent, default 1,000. */
@@ -179,7 +179,7 @@ export class Bridge {
     let bucket = this.#deviceBuckets.get(device);
     if (bucket === undefined) {
       const { logsPerS, now } = this.#options;
-      bucket = new TokenBucket(Math.max(1, logsPerS * BURST_S), logsPerS, now);
+      bucket = new TokenBucket(() => Math.max(1, valueOf(logsPerS) * BURST_S), logsPerS, now);
       this.#deviceBuckets.set(device, bucket);
     }
     return bucket;

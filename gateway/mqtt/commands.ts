@@ -79,9 +79,9 @@ export class Commands {
 
   constructor(options: CommandsOptions) {
     this.#options = options;
-    const { commandsPerS } = options.limits;
-    this.#rate = new TokenBucket(commandsPerS * BURST_S, commandsPerS, options.now);
-    this.#busyAnswers = new TokenBucket(commandsPerS * BURST_S, commandsPerS, options.now);
+    const perSecond = (): number => options.limits.commandsPerS;
+    this.#rate = new TokenBucket(() => perSecond() * BURST_S, perSecond, options.now);
+    this.#busyAnswers = new TokenBucket(() => perSecond() * BURST_S, perSecond, options.now);
   }
 
   /** A message on `<device>/set`. */

@@ -105,14 +105,14 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     info: view.info,
     health: view.health,
     now,
-    logsPerS: limits.logsPerS,
+    logsPerS: () => limits.logsPerS,
     watch,
   });
   const { deviceByAlias, sendCommand: send } = options;
   const shared = { connection, topics, watch, now: options.monotonicNow };
   const commands = new Commands({ ...shared, deviceByAlias, send, limits, log: limited });
   const handlers = standardRequests(view, now);
-  const requests = new Requests({ ...shared, handlers, log, requestsPerS: limits.requestsPerS });
+  const requests = new Requests({ ...shared, handlers, log, requestsPerS: () => limits.requestsPerS });
 
   async function bury({ record, reasonCode, messages }: Refusal): Promise<void> {
     const { device, boot, seq, receivedAt } = record;

@@ -7,7 +7,7 @@
  * ```
  */
 import type { LimitWatch } from '../limits/limit-watch.ts';
-import { BURST_S, TokenBucket } from '../limits/token-bucket.ts';
+import { type Amount, BURST_S, TokenBucket, valueOf } from '../limits/token-bucket.ts';
 import { LOG_LEVELS, type Log, type LogLevel } from '../log.ts';
 import type { ControlPlane } from './bridge.ts';
 import type { Topics } from './topics.ts';
@@ -28,7 +28,7 @@ export interface RequestsOptions {
   readonly handlers: ReadonlyMap<string, RequestHandler>;
   readonly log: Log;
   /** Answered a second; an answer may be large. What is beyond is dropped and counted. */
-  readonly requestsPerS: number;
+  readonly requestsPerS: Amount;
   readonly watch: LimitWatch;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -49,7 +49,8 @@ export class Requests {
 
   constructor(options: RequestsOptions) {
     this.#options = options;
-    this.#rate = new TokenBucket(options.requestsPerS * BURST_S, options.requestsPerS, options.now);
+    const { requestsPerS } = options;
+    this.#rate = new TokenBucket(() => valueOf(requestsPerS) * BURST_S, requestsPerS, options.now);
   }
 
   request(name: string, payload: Buffer, retain: boolean): void {

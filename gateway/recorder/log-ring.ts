@@ -48,6 +48,19 @@ export class LogRing {
     return this.#byDevice.get(device) ?? [];
   }
 
+  /** The device has another alias from now on. */
+  rename(before: string, after: string): void {
+    const own = this.#byDevice.get(before);
+    if (own === undefined) return;
+    this.#byDevice.delete(before);
+    this.#byDevice.set(after, own);
+  }
+
+  /** The device is forgotten. */
+  forget(device: string): void {
+    this.#byDevice.delete(device);
+  }
+
   #makeRoom(): void {
     for (const oldest of this.#byDevice.keys()) {
       this.#byDevice.delete(oldest);

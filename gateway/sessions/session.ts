@@ -11,7 +11,7 @@ export interface Session {
    * What remains makes the channel ready again next turn.
    */
   onReady(ready: number): void;
-  /** The gateway stops: say goodbye where the protocol can, and close. */
+  /** The gateway stops, or takes this source away: say goodbye where the protocol can, and close. */
   close(): void;
   /** Why nothing that has come was understood; undefined when something was. */
   readonly doubt?: Doubt | undefined;

@@ -45,6 +45,7 @@ export class SerialSource extends SourceBase {
   readonly #silenceMs: number;
   readonly #watchdog: Timer;
   #line: SerialLine | undefined;
+  released: Promise<void> | undefined;
   /** Counts the attempts, so that one that was overtaken by `close` and `open` knows. */
   #attempt = 0;
 
@@ -108,6 +109,7 @@ export class SerialSource extends SourceBase {
     this.#line = line;
     const owner = { id: this.id, context: this.context, tcp: false, single: true };
     const channel = new DuplexChannel(line, owner, this.#path);
+    this.released = new Promise((resolve) => line.once('close', resolve));
     line.on('close', () => {
       if (line !== this.#line) return;
       this.#line = undefined;

@@ -102,6 +102,8 @@ export interface Source extends Selectable {
   /** Starts it; resolves when the first attempt is over, whether it succeeded or not. Never rejects. */
   open(): Promise<void>;
   accept(): Channel | undefined;
+  /** Resolves when what was opened last may be opened by somebody else; undefined where it may be at once. */
+  readonly released?: Promise<void> | undefined;
   /** Stops listening or reconnecting. Channels that were accepted stay open: they belong to their sessions. */
   close(): Promise<void>;
 }

@@ -72,12 +72,12 @@ export class Handshakes {
   constructor(context: LinkContext, host: HandshakeHost) {
     this.#context = context;
     this.#host = host;
-    const { handshakesPerS, handshakesPerAddressPerS } = context.limits;
+    const { limits } = context;
     const now = (): number => context.now();
-    const inAll = FAILURES_FOR_A_HANDSHAKE * handshakesPerS;
-    const byAddress = FAILURES_FOR_A_HANDSHAKE * handshakesPerAddressPerS;
-    this.#failures = new TokenBucket(inAll * BURST_S, inAll, now);
-    this.#failuresByAddress = new KeyedBuckets(byAddress * BURST_S, byAddress, now);
+    const inAll = (): number => FAILURES_FOR_A_HANDSHAKE * limits.handshakesPerS;
+    const byAddress = (): number => FAILURES_FOR_A_HANDSHAKE * limits.handshakesPerAddressPerS;
+    this.#failures = new TokenBucket(() => inAll() * BURST_S, inAll, now);
+    this.#failuresByAddress = new KeyedBuckets(() => byAddress() * BURST_S, byAddress, now);
   }
 
   /** The session of this number that waits for its first frame. */

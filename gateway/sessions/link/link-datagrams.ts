@@ -1,6 +1,6 @@
 /** The link protocol on a datagram socket: a datagram is one raw frame, and every peer is a carrier of its own. */
 import { MAX_DATAGRAM_BYTES } from '../../../protocol/index.ts';
-import type { Transport } from '../../devices/device.ts';
+import type { Device, Transport } from '../../devices/device.ts';
 import type { DatagramAnswers } from '../../limits/datagram-answers.ts';
 import { type DatagramChannel, ERROR, type Peer, READ } from '../../sources/source.ts';
 import { hostPort } from '../../sources/address.ts';
@@ -48,6 +48,10 @@ export class LinkDatagrams implements Session, Origin {
   }
 
   close(): void {
+    const mine = Array.from(this.#table.sessions).filter(
+      ({ carrier }) => carrier instanceof DatagramCarrier && carrier.isOn(this.#channel),
+    );
+    this.#table.dismiss(mine);
     this.#channel.close();
     this.#host.finished();
   }
@@ -94,7 +98,7 @@ class DatagramCarrier implements Carrier {
   readonly #size: number;
   readonly #answers: DatagramAnswers;
   readonly #tap: ChannelTap;
-  #device: string | undefined;
+  #device: Device | undefined;
   /** A session stands on it, or a report was taken: what is sent is more than an answer to anybody. */
   #known = false;
 
@@ -115,6 +119,10 @@ class DatagramCarrier implements Carrier {
     return this.#peer.address;
   }
 
+  isOn(channel: DatagramChannel): boolean {
+    return channel === this.#channel;
+  }
+
   leadsTo(channel: DatagramChannel, peer: Peer): boolean {
     return channel === this.#channel && peer.port === this.#peer.port && peer.address === this.#peer.address;
   }
@@ -127,7 +135,7 @@ class DatagramCarrier implements Carrier {
   send(frame: Uint8Array): boolean {
     const { address, port } = this.#peer;
     if (this.#known || this.#answers.allows(address, this.#size, frame.length, this.#channel.id)) {
-      if (this.#tap.active) this.#tap.sent(frame, this.#device, linkMeaning, hostPort(address, port));
+      if (this.#tap.active) this.#tap.sent(frame, this.#device?.alias, linkMeaning, hostPort(address, port));
       this.#channel.send(frame, this.#peer);
     }
     return true;
@@ -143,7 +151,7 @@ class DatagramCarrier implements Carrier {
   acknowledged(): void {}
   pause(): void {}
   attach(session: LinkSession): void {
-    this.#device = session.link.device.alias;
+    this.#device = session.link.device;
     this.#known = true;
   }
   detach(_session: LinkSession): void {}

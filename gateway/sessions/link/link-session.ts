@@ -30,6 +30,8 @@ export class LinkSession {
   readonly #onEnd: (session: LinkSession, why: SessionEnd, error: GatewayError | undefined) => void;
   /** The largest frame that the device takes. */
   readonly #maxFrame: number;
+  /** As its WELCOME said, whatever the limits say later. */
+  readonly #keepaliveS: number;
   readonly #silence: Timer;
   #heardAt: number;
   #seq = 0;
@@ -52,6 +54,7 @@ export class LinkSession {
     this.channel = seal?.channel;
     this.mark = seal?.mark;
     this.#maxFrame = hello.maxFrame;
+    this.#keepaliveS = context.limits.keepaliveS;
     this.#onEnd = onEnd;
     this.#heardAt = context.now();
     this.#silence = context.timers.schedule(this.#heardAt + PING_AFTER_KEEPALIVES * this.#keepaliveMs, () =>
@@ -147,7 +150,7 @@ export class LinkSession {
   }
 
   get #keepaliveMs(): number {
-    return this.#context.limits.keepaliveS * 1_000;
+    return this.#keepaliveS * 1_000;
   }
 
   #checkSilence(): void {

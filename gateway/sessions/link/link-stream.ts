@@ -109,6 +109,7 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
   }
 
   close(): void {
+    this.#table.dismiss(this.#sessions);
     this.#shutDown();
   }
 

@@ -192,13 +192,25 @@ export class LinkTable {
     for (const session of sessions.slice()) session.end(why, error);
   }
 
-  /** Says goodbye to everybody; what still comes is not looked at. */
-  close(): void {
-    this.#closed = true;
-    for (const session of this.#sessions.values()) {
+  /** Says goodbye in these sessions, and ends them: the devices may begin new ones. */
+  dismiss(sessions: Iterable<LinkSession>): void {
+    for (const session of Array.from(sessions)) {
       session.send({ type: 'BYE', reason: 'restarting' });
       session.end('shutdown');
     }
+  }
+
+  /** How a device gets in has changed: it has to show anew who it is. */
+  revoke(deviceId: string): void {
+    this.#handshakes.clear(deviceId);
+    const session = this.#links.get(deviceId)?.session;
+    if (session !== undefined) this.dismiss([session]);
+  }
+
+  /** Says goodbye to everybody; what still comes is not looked at. */
+  close(): void {
+    this.#closed = true;
+    this.dismiss(this.#sessions.values());
     for (const link of this.#links.values()) link.forget('the gateway stops');
     this.#handshakes.clear();
     this.#presence.close();

@@ -76,7 +76,7 @@ export class ChannelMap {
     const sorted = Array.from(this.#device.channels.values()).toSorted((a, b) => a.number - b.number);
     this.#device.describe(
       {
-        name: this.#device.alias,
+        name: this.#device.ownAlias,
         model: clipped(about.title, MAX_NAME_BYTES),
         firmware: '',
         channels: sorted.map(toDeclaration),
@@ -88,9 +88,9 @@ export class ChannelMap {
 
   /** What the journal keeps: as the schema, but with aliases for names, which is what a restart needs. */
   get stored(): Schema {
-    const { schema, alias, channels } = this.#device;
+    const { schema, ownAlias, channels } = this.#device;
     const declared = Array.from(channels.values(), (channel) => ({ ...toDeclaration(channel), name: channel.alias }));
-    return { name: alias, model: schema?.model ?? '', firmware: '', channels: declared };
+    return { name: ownAlias, model: schema?.model ?? '', firmware: '', channels: declared };
   }
 
   #add(channel: ProfileChannel): number {

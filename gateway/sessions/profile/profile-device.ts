@@ -101,6 +101,17 @@ export class ProfileDevice {
     this.#offline(why);
   }
 
+  /** Its source is taken away. Whoever takes the device up again begins a boot of its own. */
+  retire(): void {
+    this.#offline('shutdown');
+    const { device, boot } = this;
+    const { stored } = this.#map;
+    const nextSeq = this.#seq + 1;
+    // As after a restart: the channels go by their aliases, which keep their numbers.
+    device.declare(stored);
+    device.restored = { id: device.id, boot, nextSeq, schema: stored, schemaCrc: 1 };
+  }
+
   /** Looks whether it has been silent for too long. */
   checkSilence(nowMs: number): void {
     if (this.line?.paused === true) this.#heardAt = nowMs;

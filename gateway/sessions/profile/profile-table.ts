@@ -52,17 +52,35 @@ export class ProfileTable {
   constructor(context: ProfileContext, sources: readonly SourceConfig[]) {
     this.context = context;
     this.#paused = new PausedCarriers(context.journal);
-    for (const config of sources) {
-      const { profile: use } = config;
-      if (use === undefined) continue;
-      const source = new ProfileSource(context, config, use, (device) =>
-        this.#devices.set(device.device.id, { device, source }),
-      );
-      this.#sources.set(config.id, source);
-      for (const one of use.devices) if (!one.profile.about.identified) source.deviceOf(one, undefined);
+    this.#check = context.timers.schedule(Number.POSITIVE_INFINITY, () => this.#checkSilence());
+    context.timers.cancel(this.#check);
+    for (const config of sources) this.addSource(config);
+  }
+
+  /** Does nothing for a source without a profile. */
+  addSource(config: SourceConfig): void {
+    const { context } = this;
+    const { profile: use } = config;
+    if (use === undefined) return;
+    const source = new ProfileSource(context, config, use, (device) =>
+      this.#devices.set(device.device.id, { device, source }),
+    );
+    if (this.#sources.size === 0) context.timers.reschedule(this.#check, context.now() + CHECK_EVERY_MS);
+    this.#sources.set(config.id, source);
+    for (const one of use.devices) if (!one.profile.about.identified) source.deviceOf(one, undefined);
+  }
+
+  /** The channels of the source are closed. Its devices stay known, and may come back with another one. */
+  removeSource(sourceId: string): void {
+    const source = this.#sources.get(sourceId);
+    if (source === undefined) return;
+    this.#sources.delete(sourceId);
+    if (this.#sources.size === 0) this.context.timers.cancel(this.#check);
+    for (const [id, known] of this.#devices) {
+      if (known.source !== source) continue;
+      known.device.retire();
+      this.#devices.delete(id);
     }
-    this.#check = context.timers.schedule(context.now() + CHECK_EVERY_MS, () => this.#checkSilence());
-    if (this.#sources.size === 0) context.timers.cancel(this.#check);
   }
 
   /** The session of a channel of a source that has profiles. */
