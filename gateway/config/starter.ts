@@ -62,6 +62,16 @@ sources:
 #   durability: power               # process: survives the end of the gateway only; memory: nothing is written
 #   max_bytes: 1073741824
 
+# The dashboard, its API and metrics: on this machine only, unless host says otherwise.
+# http:
+#   host: 0.0.0.0                   # for every machine in the network; then it wants a token
+#   port: 2880
+#   token: !secret http_token       # a line "http_token: ..." in secrets.yaml, at least 16 characters
+
+# Home Assistant finds the devices by itself, under this prefix.
+# discovery:
+#   prefix: homeassistant
+
 log:
   level: info                       # debug, info, warn, error, fatal, silent
   # format: json                    # auto, pretty, json

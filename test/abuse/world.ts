@@ -131,6 +131,7 @@ export class World {
       client_ca: certificates.ca.cert,
     };
     const config = {
+      http: { port: 0 },
       mqtt: { base: BASE, ...(proxy !== undefined && { url: `mqtt://127.0.0.1:${proxy.port}` }) },
       sources: [
         { name: 'tcp', tcp: '127.0.0.1:0' },

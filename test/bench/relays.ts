@@ -35,7 +35,7 @@ export async function startGateway(brokerPort: number, qos: 0 | 1, exposeGc = fa
   writeFileSync(
     file,
     `mqtt: { url: "mqtt://127.0.0.1:${brokerPort}", qos: ${qos} }\n` +
-      'sources:\n  - tcp: 127.0.0.1:0\n  - udp: 127.0.0.1:0\n' +
+      'http: { port: 0 }\nsources:\n  - tcp: 127.0.0.1:0\n  - udp: 127.0.0.1:0\n' +
       // As fast as it goes, all from one address: no rate is to bite.
       'limits: { connections: 50000, connections_per_address: 50000, connections_unauthenticated: 50000, ' +
       'devices: 50000, handshakes_per_s: 1000000, handshakes_per_address_per_s: 1000000, ' +

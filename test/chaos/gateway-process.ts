@@ -62,6 +62,7 @@ export class GatewayProcess {
     const { brokerPort, base, tcpPort, udpPort, durability, folder, journal, limits, shipped = false } = options;
     const config = {
       mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, base },
+      http: { port: 0 },
       sources: [{ tcp: `127.0.0.1:${tcpPort}` }, { udp: `127.0.0.1:${udpPort}`, receive_buffer: 4_194_304 }],
       journal: { dir: options.journalFolder ?? join(folder, 'journal'), durability, ...journal },
       limits: { ...(!shipped && ROOMY), ...limits },

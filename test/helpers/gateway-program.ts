@@ -32,8 +32,8 @@ export class GatewayProgram {
     if (!existsSync(MAIN)) throw new Error('the program is not built: npm run build');
     const config = join(this.#folder, 'bytes2mqtt.yaml');
     // JSON is YAML too.
-    const broker = { mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' } };
-    writeFileSync(config, JSON.stringify({ ...broker, ...more, sources }));
+    const own = { mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' }, http: { port: 0 } };
+    writeFileSync(config, JSON.stringify({ ...own, ...more, sources }));
     const command = [...under, process.execPath, MAIN, 'run', '--config', config];
     const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;

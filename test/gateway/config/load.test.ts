@@ -154,7 +154,11 @@ describe('a right configuration', () => {
       .replace('ca: ca.pem', '# no ca')
       .replace(/^bytes2mqtt: .*$/m, '');
     expect(all).toMatch(/^ {2}- serial: /m);
-    const config = configOf(all, {}, { 'secrets.yaml': `mqtt: x\ngreenhouse: ${KEY}\n` });
+    const config = configOf(
+      all,
+      {},
+      { 'secrets.yaml': `mqtt: x\ngreenhouse: ${KEY}\nhttp_token: correct-horse-battery\n` },
+    );
     expect(config.sources.map((source) => source.kind)).toEqual([
       'tcp',
       'udp',
