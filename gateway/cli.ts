@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { CheckOptions } from './commands/check.ts';
 import type { ChosenOptions, DeadLetterOptions } from './commands/deadletter.ts';
+import type { InstallServiceOptions } from './commands/install-service.ts';
 import type { NewKeyOptions } from './commands/key.ts';
 import type { ExplainOptions } from './commands/explain.ts';
 import type { ExplainProfileOptions } from './commands/explain-profile.ts';
@@ -121,6 +122,21 @@ function buildProgram(done: (exit: number) => void): Command {
     .action(async (file: string | undefined, options: { force?: boolean }) => {
       const { init } = await import('./commands/init.ts');
       done(init(file, options));
+    });
+
+  command(
+    program,
+    'install-service',
+    'make the gateway a service of systemd that starts at every boot',
+    'install-service --dry-run',
+  )
+    .option('-c, --config <file>', 'configuration of the service (default: one in /etc/bytes2mqtt, written if need be)')
+    .option('--user <name>', 'who it runs as (default: a user bytes2mqtt, made for it)')
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('--print', 'print the unit file, and do nothing')
+    .action(async (options: InstallServiceOptions) => {
+      const { installService } = await import('./commands/install-service.ts');
+      done(installService(options));
     });
 
   const key = command(program, 'key', 'look after the keys of devices', 'key new a1b2c3d4e5f60718 --print');

@@ -1,5 +1,6 @@
 /** `secrets.yaml`, for whoever adds a secret to it; what is there already stays as it is, comments too. */
-import { chmodSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isMap, parseDocument } from 'yaml';
 import type { Scalar } from 'yaml';
 import { parseYaml } from './yaml-file.ts';
@@ -54,16 +55,19 @@ function add(path: string, name: string, value: string, force: boolean): AddedSe
   // A key of digits alone must not become a number.
   node.type = 'QUOTE_DOUBLE';
   document.set(name, node);
-  write(target, document.toString({ lineWidth: 0 }), mode);
+  write(target, document.toString({ lineWidth: 0 }), mode, exists ? target : dirname(target));
   return { ok: true, replaced, readableByOthers: (mode & 0o077) !== 0 };
 }
 
-function write(path: string, text: string, mode: number): void {
+/** `like`: what has the owner that it gets; a service must be able to read what root has written for it. */
+function write(path: string, text: string, mode: number, like: string): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
     // Nobody else may read it for even a moment, whatever the umask; afterwards as it was.
     writeFileSync(temporary, text, { mode: MODE, flag: 'wx' });
     chmodSync(temporary, mode);
+    const { uid, gid } = statSync(like);
+    if (process.geteuid?.() === 0) chownSync(temporary, uid, gid);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
