@@ -62,5 +62,6 @@ export type * from './profile/profile.ts';
 export { CODEC_NAMES, profileCodec } from './profiles/codecs.ts';
 export { formatProfileProblem, loadProfile } from './profile/load.ts';
 export type { LoadedProfile, ProfileProblem, ProfileText } from './profile/load.ts';
+export { FUNCTIONS as PROFILE_FUNCTIONS } from './profile/expression/functions.ts';
 export { profileJsonSchema } from './profile/schema.ts';
 export * from './suggest.ts';

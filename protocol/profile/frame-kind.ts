@@ -37,6 +37,8 @@ export interface FrameKind {
   readonly open: boolean;
   /** The length of the frame at `data[at]`, or a code of the resync decoder. */
   readonly probe: (data: Uint8Array, at: number, end: number) => number;
+  /** The same without a look at the tail, for a decoder that does that itself. */
+  readonly measure: (data: Uint8Array, at: number, end: number) => number;
 }
 
 export interface LengthField {
@@ -93,7 +95,7 @@ export function compileFrameKind(
   const behind = marker?.plus ?? 0;
   const finder = endFinder(ending, runs);
 
-  const probe = (data: Uint8Array, at: number, end: number): number => {
+  const measure = (data: Uint8Array, at: number, end: number): number => {
     // What is there must fit before more is waited for.
     for (const { at: offset, bytes, mask } of known) {
       for (let i = 0; i < bytes.length; i++) {
@@ -113,14 +115,17 @@ export function compileFrameKind(
       total = found + ending.length + behind - at;
     }
     if (total > max) return TOO_LONG;
-    if (total < min) return BAD_LENGTH;
-    if (tail.length > 0 && at + total <= end) {
+    return total < min ? BAD_LENGTH : total;
+  };
+  const probe = (data: Uint8Array, at: number, end: number): number => {
+    const total = measure(data, at, end);
+    if (total > 0 && tail.length > 0 && at + total <= end) {
       const from = at + total - tail.length;
       for (let i = 0; i < tail.length; i++) if (data[from + i] !== tail[i]) return BAD_TRAILER;
     }
     return total;
   };
-  return { known, prefix, fixed, length, tail, marker, min, max, checks, trailer, open, probe };
+  return { known, prefix, fixed, length, tail, marker, min, max, checks, trailer, open, probe, measure };
 }
 
 function knownBytes(spec: FrameSpec, path: Path, problems: Problems): Known[] {

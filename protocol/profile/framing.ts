@@ -27,6 +27,7 @@ import type { FrameKind, Runs } from './frame-kind.ts';
 import type { Path, Problems } from './problems.ts';
 import type { FailedChecksum } from './profile.ts';
 import type { ChecksumSpec, FrameAlternative, FramingMap, ProfileFile } from './spec.ts';
+import { toHex } from './text-value.ts';
 import { VerifiedDecoder } from './verified-decoder.ts';
 
 export interface Framing {
@@ -111,8 +112,13 @@ function build(
     for (const check of kindOf(frame).checks) if (!check.holds(plain)) return false;
     return true;
   };
+  // Where all end alike the decoder looks at the tail, and can say which bytes the frame claimed.
+  const common = kinds.every(({ tail }) => toHex(tail) === toHex(kinds[0].tail));
+  const probes = kinds.map((kind) => (common ? kind.measure : kind.probe));
   const probe =
-    single && runs.length === 0 && preamble === undefined ? kinds[0].probe : joinedProbe(kinds, preamble, runs, max);
+    single && runs.length === 0 && preamble === undefined
+      ? probes[0]!
+      : joinedProbe(kinds, probes, preamble, runs, max);
   const judge = (frame: Uint8Array): SkipReason | undefined => {
     const kind = kindOf(frame);
     if (!kind.open || kind.known.length > 0) {
@@ -134,8 +140,7 @@ function build(
     return new ResyncDecoder({
       sync: single && !searching ? kinds[0].prefix : NOTHING,
       probe,
-      // The probe looks at the tail: kinds may have different ones.
-      trailer: NOTHING,
+      trailer: common ? kinds[0].tail : NOTHING,
       verify: kinds.some(({ checks }) => checks.length > 0) ? verified : undefined,
       contentFrom: (_, at) => at,
       contentTo: (at, total) => at + total,
@@ -205,6 +210,7 @@ function wholeFrame(
 /** The first kind that fits here; bytes of a preamble and of ignored runs are idle. */
 function joinedProbe(
   kinds: readonly FrameKind[],
+  probes: readonly FrameKind['probe'][],
   preamble: number | undefined,
   runs: Runs,
   max: number,
@@ -226,8 +232,8 @@ function joinedProbe(
       idleTo = stop + 1;
       return IDLE;
     }
-    for (const kind of kinds) {
-      const total = kind.probe(data, at, end);
+    for (const probe of probes) {
+      const total = probe(data, at, end);
       if (total !== NOT_HERE) return total;
     }
     return NOT_HERE;

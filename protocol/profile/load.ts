@@ -144,6 +144,7 @@ export function formatProfileProblem({ file, line, column, path, message }: Prof
 const YAML_MESSAGES: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'an alias (*) has no anchor (&); a value that begins with * needs quotes',
   BAD_INDENT: 'the indentation does not fit; keys of one map begin in the same column',
+  BLOCK_IN_FLOW: 'inside { } and [ ] a comma is missing, or a value with ": " or "- " needs quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a second ": " in one line; put the value in quotes',
   DUPLICATE_KEY: 'this key is already there; keep only one of them',
   MISSING_CHAR: 'something is missing here: a closing quote or bracket, or a space or ":" after a key',

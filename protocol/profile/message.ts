@@ -247,7 +247,8 @@ export function writeMessage(message: CompiledMessage, w: Machine, values: Field
   for (const phase of PHASES) {
     if (phase === 'fromEnd') {
       const fromEnd = Math.max(kind.trailer, ...match.map(({ at }) => -at), ...plans.map(({ tail = 0 }) => tail));
-      length ??= Math.max(kind.min, w.reach + fromEnd);
+      // Fields without a value are in the frame as well.
+      length ??= Math.max(kind.min, Math.max(w.reach, message.needs) + fromEnd);
       w.length = length;
       w.end = length - kind.trailer;
     }

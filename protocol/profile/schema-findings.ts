@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { suggest } from '../suggest.ts';
 import { printable } from '../text.ts';
+import { formatPath } from './problems.ts';
 import type { Finding, Path } from './problems.ts';
 import { profileJsonSchema } from './schema.ts';
 
@@ -9,7 +10,16 @@ type Issue = z.core.$ZodIssue;
 
 /** All findings of a failed parse, in the order of the file. */
 export function findingsOf(error: z.ZodError, value: unknown): Finding[] {
-  return error.issues.flatMap((issue) => ofIssue(issue, [], value));
+  const findings = error.issues.flatMap((issue) => ofIssue(issue, [], value));
+  // A key that is misspelt is also missing; that says nothing new.
+  return findings.filter(({ path, message }) => {
+    if (!message.includes(' is missing')) return true;
+    const place = formatPath(path.slice(0, -1));
+    return !findings.some(
+      (other) =>
+        formatPath(other.path.slice(0, -1)) === place && other.message.endsWith(`Did you mean ${String(path.at(-1))}?`),
+    );
+  });
 }
 
 function ofIssue(issue: Issue, base: Path, value: unknown): Finding[] {

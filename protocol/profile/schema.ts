@@ -341,9 +341,7 @@ const textRule = z.strictObject({
 });
 
 const matchAt = z.union([bytes(1, 64), z.strictObject({ bytes: bytes(1, 64), mask: bytes(1, 64).optional() })]);
-const match = z
-  .record(z.string(), matchAt)
-  .describe('Offset → bytes; all must hold. `length` → how long the whole frame is.');
+const match = z.record(z.string(), matchAt).describe('Offset → bytes, maybe with a mask; all must hold.');
 
 const template = text(1_024).describe(
   'Bytes in hex, text in quotes, {name} or {name:u16} for a parameter or a field, {checksum}, {length}.',

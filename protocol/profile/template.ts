@@ -104,12 +104,48 @@ export function compileTemplate(source: string, path: Path, given: TemplateConte
     parts.push(part);
   }
   const flag = framing?.escape?.flag;
-  return build(flag === undefined ? parts : withoutFlags(parts, flag), framing, preamble);
+  const content = flag === undefined ? parts : withoutFlags(parts, flag);
+  const misplaced = misplacedLength(content, framing, preamble, given.parameters);
+  if (misplaced !== undefined) {
+    problems.add(path, misplaced);
+    return undefined;
+  }
+  return build(content, framing, preamble);
 }
 
 function lengthPart(framing: Framing | undefined): Part | string {
   const field = framing?.kinds[0].length;
   return field === undefined ? '{length} needs a length field in framing' : { kind: 'length', size: field.size };
+}
+
+/** A {length} must stand where the length field of frames is. */
+function misplacedLength(
+  parts: readonly Part[],
+  framing: Framing | undefined,
+  preamble: number | undefined,
+  parameters: ReadonlyMap<string, CompiledParameter>,
+): string | undefined {
+  const index = parts.findIndex((part) => part.kind === 'length');
+  if (index < 0) return undefined;
+  let at = 0;
+  for (const part of parts.slice(0, index)) {
+    if (part.kind === 'bytes') at += part.bytes.length - (at === 0 ? idleBytes(part.bytes, preamble) : 0);
+    else if (part.kind === 'parameter') at += part.format?.size ?? parameters.get(part.name)?.size ?? 0;
+    else if (part.kind === 'number') at += part.format.size;
+    else if (part.kind === 'value' && typeof part.format === 'object') at += part.format.size;
+    else if (part.kind === 'checksum') at += part.check.size;
+  }
+  const wanted = framing!.kinds[0].length!.at;
+  return at === wanted
+    ? undefined
+    : `{length} must stand at byte ${wanted}, where framing has it; here it is byte ${at}`;
+}
+
+/** How many bytes of a preamble these begin with. */
+function idleBytes(bytes: Uint8Array, preamble: number | undefined): number {
+  let idle = 0;
+  if (preamble !== undefined) while (bytes[idle] === preamble) idle++;
+  return idle;
 }
 
 /** Cuts at braces; quotes keep them as text. */
@@ -201,8 +237,7 @@ function withoutFlags(parts: Part[], flag: number): Part[] {
 function build(parts: readonly Part[], framing: Framing | undefined, preamble: number | undefined): Template {
   const value = parts.find((part) => part.kind === 'value');
   const first = parts[0];
-  let idle = 0;
-  if (preamble !== undefined && first?.kind === 'bytes') while (first.bytes[idle] === preamble) idle++;
+  const idle = first?.kind === 'bytes' ? idleBytes(first.bytes, preamble) : 0;
 
   /** Length and checksums, over what is there. */
   const complete = (frame: Uint8Array): void => {

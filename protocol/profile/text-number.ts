@@ -22,7 +22,7 @@ export function textNumberFormat(type: 'number' | 'hexnumber', spec: ConvertSpec
   };
   return {
     size,
-    min: decimal ? -MAX : 0,
+    min: decimal ? (size === undefined ? -MAX : -(10 ** Math.max(0, digits - 1) - 1)) : 0,
     max,
     float: decimal && size === undefined,
     big: false,
