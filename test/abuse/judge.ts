@@ -60,7 +60,7 @@ export function watermark(world: World): Watermark {
 
 /** Where the observer itself writes: what comes back from there is no word of the gateway. */
 const OWN_TOPICS = /^abuse\/(bridge\/request\/|bridge\/watermark$|[^/]*\/set(\/|$))/;
-const TOPIC = /^abuse(\/[a-z0-9_]+)+$/;
+const TOPIC = /^(abuse(\/[a-z0-9_]+)+|homeassistant\/device\/bytes2mqtt_[a-z0-9_]+\/config)$/;
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 const strict = new TextDecoder('utf-8', { fatal: true });
