@@ -107,9 +107,12 @@ function defaultOf(node, schema) {
   return value === undefined || typeof value === 'object' ? '' : `\`${value}\``;
 }
 
+function cellText(cell) {
+  return String(cell).replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
 function table(head, rows) {
-  const escape = (cell) => String(cell).replaceAll('|', '\\|').replaceAll('\n', ' ');
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(escape).join(' | ')} |`).join('\n');
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cellText).join(' | ')} |`).join('\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

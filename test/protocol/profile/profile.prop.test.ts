@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadProfile } from '../../../protocol/index.ts';
-import type { ProfileField } from '../../../protocol/index.ts';
+import type { Item, ProfileField } from '../../../protocol/index.ts';
 import { drain, framesOf, itemsOf, profileOf, shown } from './helpers.ts';
 
 interface Shape {
@@ -189,7 +189,7 @@ describe('any profile', () => {
           expect(whole.buffered).toBe(0);
           expect(atOnce.reduce((sum, item) => sum + item.wireLength, 0)).toBe(bytes.length);
           const cut = instance.createDecoder();
-          const inPieces = [];
+          const inPieces: Item[] = [];
           for (let at = 0, i = 0; at < bytes.length; i++) {
             const size = cuts[i % cuts.length]!;
             cut.push(bytes.slice(at, at + size));
