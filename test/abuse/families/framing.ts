@@ -187,13 +187,13 @@ const cases: AbuseCase[] = [
   onTcp('64 KB of noise', skipped('bad-length', 'some'), () => noise(65_536), { also: ANY_TCP }),
   onTcp(
     'HTTP of a browser',
-    skipped('truncated', 'some'),
+    rejected('other-protocol', 1),
     () => ascii('GET /<script>alert(1)</script> HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'),
     { end: true },
   ),
   onTcp(
     'the ClientHello of TLS',
-    skipped('bad-length', 'some'),
+    rejected('other-protocol', 1),
     () =>
       Buffer.from(
         '16030100f8010000f40303000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20e0e1e2e3',
