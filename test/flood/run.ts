@@ -221,7 +221,7 @@ function show({ row, quiet, flooded, memory, attack, failures }: Result, seconds
   say(
     `  memory   at most ${mib(mostBefore)} before (${mib(before)} right before), at most ${mib(most)} during and after it`,
   );
-  say(`           +${mib(most - mostBefore)}; ${mib(after)} at the end`);
+  say(`           ${most < mostBefore ? '' : '+'}${mib(most - mostBefore)}; ${mib(after)} at the end`);
   for (const failure of failures) say(`  FAILED   ${failure}`);
 }
 
