@@ -39,10 +39,10 @@ export function installService(options: InstallServiceOptions, machine: Machine 
 
 /** Takes all steps and says each; stops at the first that fails and cannot be done without. */
 function take(plan: Installation): boolean {
-  for (const { what, optional, take: step } of plan.steps) {
-    const failure = step();
-    if (failure === undefined) printOut(`  ${what}`);
-    else if (optional === true) printWarning(failure);
+  for (const step of plan.steps) {
+    const failure = step.take();
+    if (failure === undefined) printOut(`  ${step.what}`);
+    else if (step.optional === true) printWarning(failure);
     else {
       fail(`${failure}. What stands above is done; this command may be called again.`, EXIT.failed);
       return false;

@@ -134,11 +134,8 @@ function refuse(message: string): Planned {
 // --- steps -----------------------------------------------------------------------------------------------------------
 
 function userStep(machine: Machine): Step {
-  const command = ['useradd', '--system', '--user-group', '--no-create-home', '--home-dir', STATE_FOLDER];
-  return commandStep(machine, `makes the user ${SERVICE}, for the service only`, [
-    ...command,
-    ...['--shell', '/usr/sbin/nologin', SERVICE],
-  ]);
+  const command = `useradd --system --user-group --no-create-home --home-dir ${STATE_FOLDER} --shell /usr/sbin/nologin`;
+  return commandStep(machine, `makes the user ${SERVICE}, for the service only`, [...command.split(' '), SERVICE]);
 }
 
 /** What follows can be done without. */

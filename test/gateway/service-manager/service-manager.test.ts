@@ -12,7 +12,8 @@ function quiet(warned: string[] = []): Log {
   const log: Log = {
     debug: () => undefined,
     info: () => undefined,
-    warn: (first: string | object, message?: string) => void warned.push(message ?? String(first)),
+    warn: (first: string | object, message?: string) =>
+      void warned.push(typeof first === 'string' ? first : (message ?? '')),
     error: () => undefined,
     fatal: () => undefined,
     child: () => log,
@@ -39,22 +40,22 @@ describe('what the environment says', () => {
   });
 });
 
-describe.skipIf(lacks('python3'))('messages', () => {
-  async function managed(settings: {
-    watchdogMs: number | undefined;
-  }): Promise<{ socket: NotifySocket; manager: ServiceManager }> {
-    const socket = await NotifySocket.open();
-    vi.stubEnv('NOTIFY_SOCKET', socket.path);
-    vi.stubEnv('PATH', [socket.standIn(), process.env['PATH']].join(delimiter));
-    const manager = new ServiceManager(settings, quiet());
-    onTestFinished(async () => {
-      await manager.stopping();
-      socket.close();
-      vi.unstubAllEnvs();
-    });
-    return { socket, manager };
-  }
+async function managed(settings: {
+  watchdogMs: number | undefined;
+}): Promise<{ socket: NotifySocket; manager: ServiceManager }> {
+  const socket = await NotifySocket.open();
+  vi.stubEnv('NOTIFY_SOCKET', socket.path);
+  vi.stubEnv('PATH', [socket.standIn(), process.env['PATH']].join(delimiter));
+  const manager = new ServiceManager(settings, quiet());
+  onTestFinished(async () => {
+    await manager.stopping();
+    socket.close();
+    vi.unstubAllEnvs();
+  });
+  return { socket, manager };
+}
 
+describe.skipIf(lacks('python3'))('messages', () => {
   test('ready with the status, then stopping', async () => {
     const { socket, manager } = await managed({ watchdogMs: undefined });
     await manager.ready({ turned: () => Promise.resolve(), statusLine: () => 'all is well' });
