@@ -13,11 +13,14 @@ import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Acceptor, type SessionFactory } from './acceptor.ts';
 import { Announcer } from './announcer.ts';
-import { speaksOf } from './config/plain.ts';
-import type { Config, SourceConfig } from './config/schema.ts';
+import { aliasesOf } from './config/aliases.ts';
+import { formatProblem } from './config/problem.ts';
+import type { Config, LimitsConfig, SourceConfig } from './config/schema.ts';
 import type { Transport } from './devices/device.ts';
-import { profileDeviceId } from './devices/profile-device-id.ts';
-import { DeviceRegistry } from './devices/registry.ts';
+import { DeviceRequests } from './devices/device-requests.ts';
+import { NO_NAMES } from './devices/device-names.ts';
+import { NamesFile } from './devices/names-file.ts';
+import { DeviceRegistry, type Renamed } from './devices/registry.ts';
 import { openJournalOf } from './journal-of.ts';
 import { DatagramAnswers } from './limits/datagram-answers.ts';
 import { HandshakeGate } from './limits/handshake-gate.ts';
@@ -28,7 +31,11 @@ import { teeLog } from './mqtt/bridge-log.ts';
 import { startEmbeddedBroker } from './mqtt/embedded-broker.ts';
 import { connectionOptions } from './mqtt/connection-options.ts';
 import { createMqttService, type MqttService } from './mqtt/mqtt-service.ts';
+import { RequestError } from './mqtt/requests.ts';
 import { Refusals } from './refusals.ts';
+import type { ReloadOutcome } from './reload/config-reloader.ts';
+import { type Applied, Reconfiguration, tellConflicts } from './reload/reconfiguration.ts';
+import { SourceSet } from './reload/source-set.ts';
 import { statusLine } from './service-manager/status-line.ts';
 import { createLinkCounters, type LinkContext } from './sessions/link/link-context.ts';
 import { LinkDatagrams } from './sessions/link/link-datagrams.ts';
@@ -37,7 +44,6 @@ import { LinkTable } from './sessions/link/link-table.ts';
 import { ProfileTable } from './sessions/profile/profile-table.ts';
 import { serveDatagrams, serveStream } from './sessions/services/services.ts';
 import type { Source } from './sources/source.ts';
-import { sourceOf, whereIs } from './sources/source-of.ts';
 import { WebService } from './http/web-service.ts';
 import { FrameTap } from './tap/frame-tap.ts';
 import { VERSION } from './version.ts';
@@ -59,6 +65,8 @@ const QUIET_LINE = { idleMs: Number.POSITIVE_INFINITY };
 export interface GatewayOptions {
   /** For the request that changes the log level. */
   readonly setLogLevel?: (level: LogLevel) => void;
+  /** For the request that reads the configuration again; undefined: there is none to be read. */
+  readonly reload?: () => Promise<ReloadOutcome>;
 }
 
 export interface RunningGateway {
@@ -76,6 +84,10 @@ export interface RunningGateway {
   turned(): Promise<void>;
   /** One line on how it is. */
   statusLine(): string;
+  /** Applies what of a new configuration can be applied now. Must not be called again before it is done. */
+  reconfigure(next: Config): Promise<Applied>;
+  /** Says something on bridge/event. */
+  event(type: string, data: Readonly<Record<string, unknown>>): void;
   /** The counters of bridge/health. */
   health(): Readonly<Record<string, unknown>>;
   /** Stops taking readings, gets rid of what the broker takes within two seconds, says goodbye and ends. */
@@ -108,7 +120,12 @@ export async function startGateway(
   });
   const limited = rateLimited(log, () => performance.now());
   const watch = new LimitWatch(limited);
-  const registry = new DeviceRegistry(aliasesOf(config), config.limits.devices);
+  // These two change while the gateway runs: everybody looks at them when they count.
+  const limits: { -readonly [Key in keyof LimitsConfig]: LimitsConfig[Key] } = { ...config.limits };
+  const credentials = new Map(config.devices);
+  const namesFile = config.journal.durability === 'memory' ? undefined : new NamesFile(config.journal.dir, plainLog);
+  const registry = new DeviceRegistry(aliasesOf(config), () => limits.devices, namesFile?.read() ?? NO_NAMES);
+  tellConflicts(registry, plainLog);
   const { journal, deadLetters } = await openJournalOf(
     config,
     registry,
@@ -138,8 +155,10 @@ export async function startGateway(
     now: () => wall.now(),
     monotonicNow: () => performance.now(),
     devices: () => registry,
-    limits: config.limits,
+    limits,
     watch,
+    figures: (device) => view.lineFigures(parts, device),
+    profileOf: (device) => profiles.get(device)?.use.profile.about,
     discovery: config.discovery,
     version: VERSION,
     deviceByAlias: (alias) => registry.byAlias(alias),
@@ -157,23 +176,26 @@ export async function startGateway(
         return device === undefined ? undefined : view.device(parts, device);
       },
       setLogLevel: (level) => options.setLogLevel?.(level),
+      renameDevice: (name, alias) => deviceRequests.rename(name, alias),
+      removeDevice: (name) => deviceRequests.remove(name),
+      reload: () => reload(options),
     },
   });
-  const aliasOf = (id: string): string | undefined => (config.devices.has(id) ? registry.get(id)?.alias : undefined);
+  const aliasOf = (id: string): string | undefined => (credentials.has(id) ? registry.get(id)?.alias : undefined);
   const refusals = new Refusals(mqtt.bridge, log, aliasOf, () => performance.now());
   const announcer = new Announcer(mqtt, log, limited, refusals);
 
-  const handshakes = new HandshakeGate(config.limits, () => loop.now(), watch);
+  const handshakes = new HandshakeGate(limits, () => loop.now(), watch);
   const links = new LinkTable({
     registry,
-    credentials: config.devices,
+    credentials,
     journal,
     timers: loop.timers,
     now: () => loop.now(),
     // Of the same moment as `now`: so nothing but the offset stands between the two.
     wallNow: () => wall.at(loop.now()),
     randomU32: () => randomInt(2 ** 32),
-    limits: config.limits,
+    limits,
     watch,
     admitHandshake: (carrier) => handshakes.admit(carrier.address),
     counters,
@@ -187,23 +209,32 @@ export async function startGateway(
       timers: loop.timers,
       now: () => loop.now(),
       wallNow: () => wall.at(loop.now()),
-      limits: config.limits,
+      limits,
       watch,
       listener: announcer,
       log: limited,
     },
-    config.sources,
+    [],
   );
   const tap = new FrameTap(() => wall.now());
-  const acceptor = new Acceptor(loop, config.limits, log, limited, watch, tap);
-  const guards = { watch, answers: new DatagramAnswers(config.limits.answersPerS, () => loop.now(), watch) };
+  const acceptor = new Acceptor(loop, limits, log, limited, watch, tap);
+  const guards = {
+    watch,
+    answers: new DatagramAnswers(
+      () => limits.answersPerS,
+      () => loop.now(),
+      watch,
+    ),
+  };
   const sourceContext = {
     timers: loop.timers,
     now: () => performance.now(),
     random: Math.random,
     log: limited,
     admitHandshake: (address: string) => handshakes.admit(address),
-    outputBytes: config.limits.outputBytes,
+    get outputBytes() {
+      return limits.outputBytes;
+    },
   };
   const parts = {
     version: VERSION,
@@ -239,9 +270,11 @@ export async function startGateway(
   registry.onRemoved = (device) => {
     links.forget(device);
     profiles.forget(device);
-    mqtt.bridge.deviceRemoved(device);
+    // First its entities: none of them shall be told that it has no state.
     mqtt.discovery?.deviceRemoved(device);
+    mqtt.bridge.deviceRemoved(device);
     web?.forget(device);
+    web?.lines.forget(device.alias);
   };
   // The end of a turn: all that it brought becomes durable together, then the ACKs, then the broker.
   loop.atEndOfTurn(() => journal.commit());
@@ -249,22 +282,46 @@ export async function startGateway(
   loop.atEndOfTurn(() => profiles.onRoom());
   loop.atEndOfTurn(() => mqtt.publisher.pump());
 
-  const sources = config.sources.map((sourceConfig) => {
-    const source = sourceOf(sourceConfig, sourceContext);
-    const speaks = speaksOf(sourceConfig);
-    const where = (): string => whereIs(source, sourceConfig);
-    source.onState = () => announcer.source(source, where(), speaks);
-    acceptor.add(source, {
-      where,
-      speaks,
-      createSession: sessionFactory(sourceConfig, links, profiles, config, counters, guards),
-    });
-    return source;
+  const sources = new SourceSet({
+    acceptor,
+    profiles,
+    announcer,
+    context: sourceContext,
+    sessionsOf: (source) => sessionFactory(source, links, profiles, limits, counters, guards),
+  });
+  for (const source of config.sources) sources.add(source);
+
+  const renamed = (devices: readonly Renamed[]): void => {
+    for (const { device, before } of devices) {
+      mqtt.deviceRenamed(device, before, registry.byAlias(before) === undefined);
+      web?.lines.rename(before, device.alias);
+      log.info({ device: device.alias, before }, `${before} is called ${device.alias} now`);
+      mqtt.bridge.event('device_renamed', { device: device.alias, before, id: device.id });
+    }
+  };
+  const deviceRequests = new DeviceRequests({
+    registry,
+    renamed,
+    removed: ({ id, alias }) => {
+      log.info({ device: alias }, `${alias} was forgotten, as it was asked for`);
+      mqtt.bridge.event('device_removed', { device: alias, id });
+    },
+    save: (names) => namesFile?.write(names) ?? false,
+  });
+  const reconfiguration = new Reconfiguration(config, {
+    limits,
+    credentials,
+    registry,
+    links,
+    sources,
+    renamed,
+    setLogLevel: (level) => options.setLogLevel?.(level),
+    log,
   });
 
   mqtt.start();
   const loopEnded = loop.run();
-  await Promise.all([...sources.map((source) => source.open()), web?.open()]);
+  await Promise.all([sources.open(), web?.open()]);
   const timers = [
     setInterval(() => flushLogs(), LOG_FLUSH_MS),
     setInterval(() => wall.check(), CHECK_MS),
@@ -311,6 +368,8 @@ export async function startGateway(
     published: mqtt.publisher.stats.publishedBy,
     turned: () => loop.turned(),
     statusLine: () => statusLine(parts),
+    reconfigure: (next) => reconfiguration.apply(next),
+    event: (type, data) => mqtt.bridge.event(type, data),
     health: () => view.health(parts),
     close,
   };
@@ -321,7 +380,7 @@ function sessionFactory(
   source: SourceConfig,
   links: LinkTable,
   profiles: ProfileTable,
-  config: Config,
+  limits: LimitsConfig,
   counters: LinkContext['counters'],
   guards: { readonly watch: LimitWatch; readonly answers: DatagramAnswers },
 ): SessionFactory {
@@ -335,20 +394,17 @@ function sessionFactory(
         : serveDatagrams(service, channel, host, guards.answers);
     }
     return service === undefined
-      ? new LinkStream(channel, transport, host, links, config.limits, counters[transport], guards.watch, plain)
+      ? new LinkStream(channel, transport, host, links, limits, counters[transport], guards.watch, plain)
       : serveStream(service, channel, host, source.kind === 'serial' ? QUIET_LINE : {});
   };
 }
 
-function aliasesOf(config: Config): Map<string, string> {
-  const aliases = new Map(Array.from(config.devices, ([id, { alias }]) => [id, alias ?? id]));
-  for (const { profile } of config.sources) {
-    const known = profile?.devices.filter((device) => device.profile.about.identified !== true) ?? [];
-    for (const alias of [...known.map((device) => device.alias), ...(profile?.names.values() ?? [])]) {
-      aliases.set(profileDeviceId(alias), alias);
-    }
-  }
-  return aliases;
+async function reload(options: GatewayOptions): Promise<unknown> {
+  const outcome = await options.reload?.();
+  if (outcome === undefined)
+    throw new RequestError('this gateway was started without a configuration to be read again');
+  if (!outcome.ok) throw new RequestError(outcome.problems.map((problem) => formatProblem(problem)).join('\n'));
+  return { applied: outcome.applied, needs_restart: outcome.needsRestart };
 }
 
 function tellOfEmbeddedBroker(log: Log, port: number): void {

@@ -100,6 +100,7 @@ export class ProfileBuilder {
     );
     return {
       profile,
+      fingerprint: found.fingerprint,
       alias,
       parameters,
       everyMs: milliseconds(given.every_s),

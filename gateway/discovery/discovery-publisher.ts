@@ -2,13 +2,14 @@
  * Keeps Home Assistant's picture of the devices true.
  *
  * ```
- *   channels changed  ─→ soon: the device's message, with what is gone
- *   device forgotten  ─→ an empty message
- *   connected         ─→ all messages; what an earlier run has left of devices that are no more is removed
- *   Home Assistant says "online" (it was started) ─→ all messages, then availability and the last state of each
+ *   channels or name changed  ─→ soon: what is gone, then the device's message, then its state
+ *   device forgotten          ─→ an empty message
+ *   connected                 ─→ all messages; what an earlier run has left is removed
+ *   Home Assistant has started ("online") ─→ all messages, then availability and the last state of each
  * ```
  *
- * Whatever concerns many devices goes out a few a turn of a timer: a fleet must not fill the connection at once.
+ * Whatever concerns many devices goes out a few a turn of a timer. A device's state follows some time after its message:
+ * Home Assistant has to subscribe first.
  */
 import type { Device } from '../devices/device.ts';
 import type { ControlPlane } from '../mqtt/bridge.ts';
@@ -20,26 +21,35 @@ import {
   discoveryTopic,
   nodeIdOf,
   platformsOf,
+  withoutGone,
 } from './discovery-message.ts';
+import { parseEarlier } from './earlier-message.ts';
+import { Turns } from './turns.ts';
 
 export interface DiscoveryPublisherOptions extends DiscoveryOptions {
   readonly connection: ControlPlane;
   /** Where Home Assistant says that it has started. */
   readonly statusTopic: string;
   readonly devices: () => Iterable<Device>;
-  /** A device whose channels are not known yet is not announced: an entity cannot be renamed by us later. */
-  readonly isDescribed?: (device: Device) => boolean;
   /** Publishes availability and the last state of a device again. */
   readonly restate: (device: Device) => void;
+  /**
+   * Whether devices are still known after a restart of the gateway. If not, what is there of a device that is unknown
+   * stays there: it may come back any time.
+   */
+  readonly remembers: boolean;
   /** How long changes are gathered, default 1,000. */
   readonly settleMs?: number;
 }
 
-/** Messages in one go, and the pause until the next. */
-const PER_STEP = 10;
-const STEP_MS = 200;
+/** Between a device's message and its state. */
+const STATE_AFTER_MS = 2_000;
+/** Between the removal of components and the message without them: Home Assistant takes one after the other. */
+const REMOVAL_MS = 1_000;
 /** Retained messages follow a subscription at once; after this long, what comes is our own. */
 const CLEAN_UP_MS = 5_000;
+/** Earlier messages of devices that are not known yet, at the most. */
+const MAX_EARLIER = 1_000;
 
 export class DiscoveryPublisher {
   readonly #options: DiscoveryPublisherOptions;
@@ -47,14 +57,19 @@ export class DiscoveryPublisher {
   readonly #told = new WeakMap<Device, Map<string, string>>();
   /** `channelsVersion` of what was told. */
   readonly #versions = new WeakMap<Device, number>();
-  /** Devices whose message is due, and whether their state is to follow. */
-  readonly #due = new Map<Device, boolean>();
-  #soon: NodeJS.Timeout | undefined;
+  /** What an earlier run has told of devices that are not known yet, by node id. */
+  readonly #earlier = new Map<string, Map<string, string>>();
+  readonly #due = new Turns((device) => this.#announce(device));
+  readonly #stateDue: Turns;
+  /** Devices whose state is to follow their message. */
+  readonly #withState = new Set<Device>();
+  #connected = false;
   #cleanUp: NodeJS.Timeout | undefined;
   readonly #allConfigs: string;
 
   constructor(options: DiscoveryPublisherOptions) {
     this.#options = options;
+    this.#stateDue = new Turns((device) => options.restate(device));
     this.#allConfigs = discoveryTopic(options.prefix, '+');
     options.connection.subscribe(options.statusTopic);
   }
@@ -62,22 +77,36 @@ export class DiscoveryPublisher {
   /** Call it after each connect. */
   connected(): void {
     const { connection } = this.#options;
+    this.#connected = true;
     clearTimeout(this.#cleanUp);
     connection.subscribe(this.#allConfigs);
     this.#cleanUp = setTimeout(() => connection.unsubscribe(this.#allConfigs), CLEAN_UP_MS).unref();
     this.#all(false);
   }
 
-  /** Call it when a device may have other channels, or another name. */
+  /** Nothing can be told; with the next connection everything is. */
+  disconnected(): void {
+    this.#connected = false;
+    this.#due.clear();
+    this.#stateDue.clear();
+  }
+
+  /** Call it when a device may have other channels. */
   deviceChanged(device: Device): void {
-    if (this.#versions.get(device) === device.channelsVersion) return;
-    this.#add(device, false);
+    if (this.#versions.get(device) !== device.channelsVersion) this.#add(device, true);
+  }
+
+  /** The device has another alias, and so other topics. */
+  deviceRenamed(device: Device): void {
+    this.#add(device, true);
   }
 
   /** The device is not known any longer. */
   deviceRemoved(device: Device): void {
     this.#due.delete(device);
-    this.#publish(nodeIdOf(device.id), '');
+    this.#stateDue.delete(device);
+    this.#withState.delete(device);
+    this.#remove(this.#nodeId(device));
   }
 
   /** Whether a topic that has come is one of discovery; it is then dealt with. */
@@ -94,7 +123,7 @@ export class DiscoveryPublisher {
   }
 
   close(): void {
-    clearTimeout(this.#soon);
+    this.disconnected();
     clearTimeout(this.#cleanUp);
   }
 
@@ -102,57 +131,62 @@ export class DiscoveryPublisher {
 
   #all(withState: boolean): void {
     const { topics } = this.#options;
-    this.#publish(bridgeNodeId(topics.base), JSON.stringify(bridgeMessage(this.#options)));
+    this.#publish(bridgeNodeId(topics.base), bridgeMessage(this.#options));
     for (const device of this.#options.devices()) this.#add(device, withState);
   }
 
   #add(device: Device, withState: boolean): void {
-    this.#due.set(device, withState || this.#due.get(device) === true);
-    this.#soon ??= setTimeout(() => this.#step(), this.#options.settleMs ?? 1_000).unref();
-  }
-
-  #step(): void {
-    this.#soon = undefined;
-    let left = PER_STEP;
-    for (const [device, withState] of this.#due) {
-      if (left-- === 0) break;
-      this.#due.delete(device);
-      this.#announce(device);
-      if (withState) this.#options.restate(device);
-    }
-    if (this.#due.size > 0) this.#soon = setTimeout(() => this.#step(), STEP_MS).unref();
+    if (withState) this.#withState.add(device);
+    if (this.#connected) this.#due.add(device, this.#options.settleMs ?? 1_000);
   }
 
   #announce(device: Device): void {
-    const { isDescribed = hasChannels } = this.#options;
-    if (!isDescribed(device)) return;
-    const told = this.#told.get(device) ?? new Map<string, string>();
-    const now = deviceMessage(device, this.#options);
-    const platforms = platformsOf(now);
-    const gone = new Map([...told].filter(([key, platform]) => platforms.get(key) !== platform));
-    const nodeId = nodeIdOf(device.id);
-    // What is retained in the end must not hold components that are only there to be removed.
-    if (gone.size > 0) this.#publish(nodeId, JSON.stringify(deviceMessage(device, this.#options, gone)));
-    this.#publish(nodeId, JSON.stringify(now));
+    // A device whose channels are not known yet is not announced.
+    if (device.channels.size === 0) return;
+    const nodeId = this.#nodeId(device);
+    const message = deviceMessage(device, this.#options);
+    const platforms = platformsOf(message);
+    const told = this.#told.get(device) ?? this.#earlier.get(nodeId) ?? new Map<string, string>();
+    this.#earlier.delete(nodeId);
     this.#told.set(device, platforms);
-    this.#versions.set(device, device.channelsVersion);
-  }
-
-  /** A retained message that is there already, perhaps of an earlier run. */
-  #found(nodeId: string, payload: Buffer): void {
-    if (nodeId === bridgeNodeId(this.#options.topics.base)) return;
-    for (const device of this.#options.devices()) if (nodeIdOf(device.id) === nodeId) return;
-    if (this.#isOurs(payload)) this.#publish(nodeId, '');
-  }
-
-  /** Another gateway on this broker has devices of its own: ours are those that hang on this bridge. */
-  #isOurs(payload: Buffer): boolean {
-    try {
-      const message = JSON.parse(payload.toString('utf8')) as { device?: { via_device?: unknown } };
-      return message.device?.via_device === bridgeNodeId(this.#options.topics.base);
-    } catch {
-      return false;
+    const gone = new Map([...told].filter(([key, platform]) => platforms.get(key) !== platform));
+    if (gone.size > 0) {
+      // Not retained: whoever comes later is told what there is.
+      this.#publish(nodeId, withoutGone(message, gone), false);
+      this.#due.add(device, REMOVAL_MS);
+      return;
     }
+    this.#publish(nodeId, message);
+    this.#versions.set(device, device.channelsVersion);
+    if (this.#withState.delete(device)) this.#stateDue.add(device, STATE_AFTER_MS);
+  }
+
+  /** A retained message that was there already, of an earlier run or of another gateway. */
+  #found(nodeId: string, payload: Buffer): void {
+    const { topics, remembers } = this.#options;
+    const bridge = bridgeNodeId(topics.base);
+    if (nodeId === bridge) return;
+    const earlier = parseEarlier(payload);
+    // Another gateway on this broker has devices of its own: ours are those that hang on this bridge.
+    if (earlier?.viaDevice !== bridge) return;
+    const device = this.#deviceOf(nodeId);
+    if (device === undefined) {
+      if (remembers) this.#remove(nodeId);
+      else if (this.#earlier.size < MAX_EARLIER) this.#earlier.set(nodeId, earlier.platforms);
+      return;
+    }
+    const told = this.#told.get(device);
+    this.#told.set(device, new Map([...earlier.platforms, ...(told ?? [])]));
+    if (told !== undefined) this.#add(device, false);
+  }
+
+  #deviceOf(nodeId: string): Device | undefined {
+    for (const device of this.#options.devices()) if (this.#nodeId(device) === nodeId) return device;
+    return undefined;
+  }
+
+  #nodeId(device: Device): string {
+    return nodeIdOf(this.#options.topics.base, device.id);
   }
 
   #nodeOf(topic: string): string | undefined {
@@ -162,12 +196,13 @@ export class DiscoveryPublisher {
     return nodeId.includes('/') ? undefined : nodeId;
   }
 
-  #publish(nodeId: string, payload: string): void {
+  /** All is told again with each connection, so that nothing has to be kept for the next. */
+  #publish(nodeId: string, message: object, retain = true): void {
     const topic = discoveryTopic(this.#options.prefix, nodeId);
-    this.#options.connection.publish(topic, payload, { qos: 1, retain: true });
+    this.#options.connection.publish(topic, JSON.stringify(message), { qos: 1, retain, keep: false });
   }
-}
 
-function hasChannels(device: Device): boolean {
-  return device.channels.size > 0;
+  #remove(nodeId: string): void {
+    this.#options.connection.publish(discoveryTopic(this.#options.prefix, nodeId), '', { qos: 1, retain: true });
+  }
 }

@@ -13,11 +13,13 @@
 import type { Device } from '../devices/device.ts';
 import type { LimitWatch } from '../limits/limit-watch.ts';
 import { type Amount, BURST_S, TokenBucket, valueOf } from '../limits/token-bucket.ts';
+import type { DeviceEvent } from './device-events.ts';
 import type { Topics } from './topics.ts';
 
 /** The part of MqttConnection that is needed to say something. */
 export interface ControlPlane {
-  publish(topic: string, payload: string, options?: { qos?: 0 | 1; retain?: boolean }): void;
+  /** `keep: false`: a retained message that is not sent again by itself after a connect. */
+  publish(topic: string, payload: string, options?: { qos?: 0 | 1; retain?: boolean; keep?: boolean }): void;
   subscribe(filter: string): void;
   unsubscribe(filter: string): void;
 }
@@ -109,6 +111,17 @@ export class Bridge {
     this.infoChanged();
   }
 
+  /**
+   * The device has another alias; `isFree`: nobody is called now as it was. States are not retained, so that availability is
+   * all that has to move.
+   */
+  deviceRenamed(device: Device, before: string, isFree: boolean): void {
+    const { connection, topics } = this.#options;
+    if (isFree) connection.publish(topics.availability(before), '', { retain: true });
+    this.availabilityChanged(device);
+    this.infoChanged();
+  }
+
   /** Sources, devices or names have changed: bridge/info follows soon. */
   infoChanged(): void {
     this.#infoSoon ??= setTimeout(() => this.#publishInfo(), this.#options.settleMs ?? 1_000).unref();
@@ -128,7 +141,7 @@ export class Bridge {
     this.#say(this.#logBucket, this.#options.topics.bridgeLog, { level, message, ...fields });
   }
 
-  deviceEvent(device: Device, type: string, data: Readonly<Record<string, unknown>> = {}): void {
+  deviceEvent(device: Device, type: DeviceEvent, data: Readonly<Record<string, unknown>> = {}): void {
     this.#say(this.#bucketOf(device), this.#options.topics.event(device.alias), { type, ...data });
   }
 

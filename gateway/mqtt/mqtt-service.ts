@@ -5,7 +5,8 @@
  *   journal ─→ Publisher ─→ outbox ┐
  *                  └─→ DeadLetters │
  *              Watermark ←───────→ │
- *              Bridge ──────────→  ├─ MqttConnection ─→ broker
+ *  Bridge, LinkReports ─────────→  ├─ MqttConnection ─→ broker
+ *              Discovery ←──────→  │
  *   device ←── Commands ←────────  │
  *              Requests ←────────→ ┘
  * ```
@@ -16,11 +17,13 @@ import type { LimitWatch } from '../limits/limit-watch.ts';
 import { type Log, rateLimited } from '../log.ts';
 import type { Value } from '../../protocol/index.ts';
 import type { DiscoveryConfig } from '../config/schema.ts';
+import type { DeviceProfile } from '../discovery/discovery-message.ts';
 import { DiscoveryPublisher } from '../discovery/discovery-publisher.ts';
 import { Bridge } from './bridge.ts';
 import { type CommandLimits, Commands } from './commands.ts';
 import { type BrokerOddity, MqttConnection, type MqttConnectionOptions } from './connection.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import { type LineFigures, LinkReports } from './link-reports.ts';
 import type { Qos } from './outbox.ts';
 import { Publisher, type Refusal } from './publisher.ts';
 import { type GatewayView, Requests, standardRequests } from './requests.ts';
@@ -49,6 +52,10 @@ export interface MqttServiceOptions {
   /** Sends a COMMAND; `done` is called once. */
   readonly sendCommand: (device: Device, value: Value, done: (status: string, text: string) => void) => void;
   readonly view: GatewayView;
+  /** How good the line to a device is. */
+  readonly figures: (device: Device) => LineFigures;
+  /** What is known of a device that has a profile. */
+  readonly profileOf: (device: Device) => DeviceProfile | undefined;
   /** Undefined: devices are not announced to Home Assistant. */
   readonly discovery: DiscoveryConfig | undefined;
   readonly version: string;
@@ -66,6 +73,8 @@ export interface MqttService {
   readonly topics: Topics;
   /** Undefined when it is turned off. */
   readonly discovery: DiscoveryPublisher | undefined;
+  /** The device has another alias; `isFree`: nobody is called now as it was `before`. */
+  deviceRenamed(device: Device, before: string, isFree: boolean): void;
   /** Begins to connect, once the journal is open; what is published before is sent when the broker is there. */
   start(): void;
   /** Says offline for the devices and the bridge, and closes. */
@@ -108,6 +117,8 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     logsPerS: () => limits.logsPerS,
     watch,
   });
+  const { devices, figures, monotonicNow } = options;
+  const linkReports = new LinkReports({ connection, topics, devices, figures, now, monotonicNow });
   const { deviceByAlias, sendCommand: send } = options;
   const shared = { connection, topics, watch, now: options.monotonicNow };
   const commands = new Commands({ ...shared, deviceByAlias, send, limits, log: limited });
@@ -144,6 +155,9 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
       topics,
       version: options.version,
       devices: options.devices,
+      profileOf: options.profileOf,
+      // Without a journal on disk there are no dead letters either.
+      remembers: deadLetters !== undefined,
       restate,
     });
 
@@ -196,6 +210,7 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
       log.info({ replayed }, 'the broker may have lost readings that it had accepted: it gets them again');
   };
   connection.onDisconnected = (error) => {
+    discovery?.disconnected();
     limited.warn(
       error.code,
       { code: error.code, broker: connection.where },
@@ -217,14 +232,21 @@ export function createMqttService(options: MqttServiceOptions): MqttService {
     requests,
     topics,
     discovery,
+    deviceRenamed: (device, before, isFree) => {
+      publisher.renamed(device);
+      bridge.deviceRenamed(device, before, isFree);
+      discovery?.deviceRenamed(device);
+    },
     start: () => {
       publisher.open();
       bridge.start();
+      linkReports.start();
       watermark.start();
       connection.start();
     },
     close: async () => {
       discovery?.close();
+      linkReports.close();
       bridge.close();
       publisher.pump();
       watermark.close();

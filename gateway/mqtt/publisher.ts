@@ -100,8 +100,8 @@ export interface PublisherStats {
 /** What the publisher knows of a device. */
 interface Stream {
   readonly payload: DevicePayload;
-  readonly state: EncodedTopic;
-  readonly history: EncodedTopic;
+  state: EncodedTopic;
+  history: EncodedTopic;
   readonly retain: boolean;
   /** Unix ms up to which its readings were published. */
   newestAt: number;
@@ -553,16 +553,26 @@ export class Publisher {
     return this.#streams.get(device)?.payload.latest;
   }
 
+  /** The device has another alias: what is sent from now on goes to its new topics. */
+  renamed(device: Device): void {
+    const stream = this.#streams.get(device);
+    if (stream !== undefined) Object.assign(stream, this.#topicsOf(device));
+  }
+
+  #topicsOf({ alias }: Device): Pick<Stream, 'state' | 'history'> {
+    const { topics } = this.#options;
+    return { state: encodeTopic(topics.state(alias)), history: encodeTopic(topics.history(alias)) };
+  }
+
   #streamOf(device: Device): Stream {
     return this.#streams.get(device) ?? this.#createStream(device);
   }
 
   #createStream(device: Device): Stream {
-    const { topics, retainState } = this.#options;
+    const { retainState } = this.#options;
     const stream: Stream = {
       payload: new DevicePayload(device),
-      state: encodeTopic(topics.state(device.alias)),
-      history: encodeTopic(topics.history(device.alias)),
+      ...this.#topicsOf(device),
       retain: retainState?.(device) ?? false,
       newestAt: Number.NEGATIVE_INFINITY,
       receivedAt: Number.NEGATIVE_INFINITY,

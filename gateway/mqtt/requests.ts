@@ -119,6 +119,11 @@ export interface GatewayView {
   /** By alias or id. */
   readonly device: (name: string) => Json | undefined;
   readonly setLogLevel: (level: LogLevel) => void;
+  /** By alias or id. These three throw a RequestError when it cannot be done. */
+  readonly renameDevice: (name: string, alias: string) => unknown;
+  readonly removeDevice: (name: string) => unknown;
+  /** Reads the configuration again. */
+  readonly reload: () => unknown;
 }
 
 /** The requests that every gateway answers. */
@@ -132,12 +137,20 @@ export function standardRequests(view: GatewayView, now: () => number): Map<stri
     [
       'device_get',
       ({ device }) => {
-        if (typeof device !== 'string') throw new RequestError('"device" must be an alias or an id');
-        const found = view.device(device);
+        const found = view.device(nameIn(device));
         if (found === undefined) throw new RequestError('no such device');
         return found;
       },
     ],
+    [
+      'device_rename',
+      ({ device, alias }) => {
+        if (typeof alias !== 'string') throw new RequestError('"alias" must be the new name');
+        return view.renameDevice(nameIn(device), alias);
+      },
+    ],
+    ['device_remove', ({ device }) => view.removeDevice(nameIn(device))],
+    ['reload', () => view.reload()],
     [
       'log_level',
       ({ level }) => {
@@ -148,4 +161,9 @@ export function standardRequests(view: GatewayView, now: () => number): Map<stri
       },
     ],
   ]);
+}
+
+function nameIn(device: unknown): string {
+  if (typeof device !== 'string') throw new RequestError('"device" must be an alias or an id');
+  return device;
 }

@@ -6,6 +6,7 @@
  *   ./my_meter.yaml  → a file: everything with a slash, or ending in .yaml or .yml
  * ```
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CODEC_NAMES, loadProfile, type Profile, profileCodec, type ProfileProblem } from '../../protocol/index.ts';
@@ -15,8 +16,13 @@ const MAX_FILE_BYTES = 1_048_576;
 const NAME = /^[a-z0-9_]{1,32}$/;
 
 export type FoundProfile =
-  /** `file`: where its text is; undefined for a codec. */
-  | { readonly ok: true; readonly profile: Profile; readonly file: string | undefined }
+  /** `file`: where its text is; undefined for a codec. `fingerprint` changes with the text. */
+  | {
+      readonly ok: true;
+      readonly profile: Profile;
+      readonly file: string | undefined;
+      readonly fingerprint: string;
+    }
   /** There is no such profile, or its file cannot be read. */
   | { readonly ok: false; readonly code: 'not-found' | 'unreadable'; readonly message: string }
   /** What is wrong with its text, each with its place. */
@@ -48,7 +54,7 @@ export function findProfile(
 ): FoundProfile {
   if (!isProfilePath(wanted)) {
     const codec = profileCodec(wanted);
-    if (codec !== undefined) return { ok: true, profile: codec, file: undefined };
+    if (codec !== undefined) return { ok: true, profile: codec, file: undefined, fingerprint: wanted };
     const file = join(SHIPPED_FOLDER, `${wanted}.yaml`);
     if (!NAME.test(wanted) || !existsSync(file)) {
       const message =
@@ -94,8 +100,14 @@ function readProfile(
   }
   const loaded = loadProfile({ name, text, file: shown, ...(registers !== undefined && { registers }) });
   return loaded.ok
-    ? { ok: true, profile: loaded.profile, file }
+    ? { ok: true, profile: loaded.profile, file, fingerprint: fingerprintOf(text, registers) }
     : { ok: false, code: 'invalid', problems: loaded.problems };
+}
+
+function fingerprintOf(text: string, registers: Readonly<Record<string, unknown>> = {}): string {
+  return createHash('sha256')
+    .update(JSON.stringify([text, registers]))
+    .digest('hex');
 }
 
 /** Beside the sources, or in the package that the built program belongs to. */

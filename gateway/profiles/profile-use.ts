@@ -14,6 +14,8 @@ export interface ProfileUse {
 
 export interface ProfileDeviceUse {
   readonly profile: Profile;
+  /** Of the text that the profile was made from: it changes with it. */
+  readonly fingerprint: string;
   /** `[a-z0-9_]{1,32}`; where the frames say whose they are, the beginning of the alias. */
   readonly alias: string;
   /** Those that `profile.checkParameters` takes. */

@@ -18,7 +18,7 @@
  * closes the socket without a word.
  */
 import type { Socket } from 'node:net';
-import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { createServer, type SecureContextOptions, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { GatewayError } from '../errors.ts';
 import { addressKey } from '../limits/address-key.ts';
 import type { Timer } from '../timers.ts';
@@ -27,7 +27,13 @@ import { LISTEN_RETRY_MS } from './listener-base.ts';
 import type { SourceContext } from './source-base.ts';
 import { SOCKET_READ_AHEAD } from './stream-channel.ts';
 import { TcpServerSource, type TcpServerOptions } from './tcp-server.ts';
-import { loadTlsCredentials, type TlsCredentials, type TlsFiles, validityWarning } from './tls-credentials.ts';
+import {
+  loadTlsCredentials,
+  type TlsCredentials,
+  type TlsFault,
+  type TlsFiles,
+  validityWarning,
+} from './tls-credentials.ts';
 
 export interface TlsServerOptions extends TcpServerOptions {
   readonly files: TlsFiles;
@@ -89,6 +95,7 @@ export class TlsServerSource extends TcpServerSource {
   /** Connections that did not get through the handshake, by cause. */
   readonly refusals = new Map<TlsRefusal, number>();
   readonly #options: TlsServerOptions;
+  #limits: Pick<TlsServerOptions, 'handshakeMs' | 'maxHandshakes'>;
   readonly #expiry: Timer;
   readonly #wallNow: () => number;
   /** The oldest first. */
@@ -103,6 +110,7 @@ export class TlsServerSource extends TcpServerSource {
   constructor(options: TlsServerOptions, context: SourceContext) {
     super(options, context, true);
     this.#options = options;
+    this.#limits = options;
     this.#wallNow = options.wallNow ?? Date.now;
     this.#expiry = context.timers.schedule(Number.POSITIVE_INFINITY, () => this.#watchExpiry());
     context.timers.cancel(this.#expiry);
@@ -111,6 +119,28 @@ export class TlsServerSource extends TcpServerSource {
   /** Handshakes under way. */
   get handshakes(): number {
     return this.#handshakes.size;
+  }
+
+  /**
+   * Takes over what may change while it listens: the limits, and a certificate that was renewed in the same files.
+   * Connections stay. Returns whether the certificate is another one, or what is wrong with the new one: the old one holds.
+   */
+  renew(limits: Pick<TlsServerOptions, 'handshakeMs' | 'maxHandshakes'>): 'same' | 'renewed' | TlsFault {
+    this.#limits = limits;
+    const before = this.#credentials;
+    if (before === undefined || this.#tls === undefined) return 'same';
+    const loaded = loadTlsCredentials(this.#options.files);
+    if (!loaded.ok) return loaded;
+    if (
+      sameFile(before.cert, loaded.cert) &&
+      sameFile(before.key, loaded.key) &&
+      sameFile(before.clientCa, loaded.clientCa)
+    )
+      return 'same';
+    this.#credentials = loaded;
+    this.#tls.setSecureContext(secureOptions(loaded));
+    this.#watchExpiry();
+    return 'renewed';
   }
 
   protected override start(): void {
@@ -139,7 +169,7 @@ export class TlsServerSource extends TcpServerSource {
       raw.resetAndDestroy();
       return;
     }
-    const { handshakeMs, maxHandshakes } = this.#options;
+    const { handshakeMs, maxHandshakes } = this.#limits;
     if (this.#handshakes.size >= maxHandshakes) this.#makeRoom();
     const { timers } = this.context;
     const handshake: Handshake = {
@@ -160,12 +190,10 @@ export class TlsServerSource extends TcpServerSource {
 
   // ---------------------------------------------------------------------------------------------------------------
 
-  #server({ cert, key, clientCa }: TlsCredentials): TlsServer {
+  #server(credentials: TlsCredentials): TlsServer {
     const server = createServer({
-      cert,
-      key,
-      ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
-      minVersion: 'TLSv1.2',
+      ...secureOptions(credentials),
+      ...(credentials.clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }),
       allowHalfOpen: true,
       pauseOnConnect: true,
       highWaterMark: SOCKET_READ_AHEAD,
@@ -259,4 +287,12 @@ export class TlsServerSource extends TcpServerSource {
     if (warning === undefined) return;
     log?.warn(`tls expiry ${this.id}`, { code: 'TLS_CERTIFICATE', source: this.id }, `${this.id}: ${warning}`);
   }
+}
+
+function secureOptions({ cert, key, clientCa }: TlsCredentials): SecureContextOptions {
+  return { cert, key, ...(clientCa !== undefined && { ca: clientCa }), minVersion: 'TLSv1.2' };
+}
+
+function sameFile(a: Buffer | undefined, b: Buffer | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.equals(b);
 }

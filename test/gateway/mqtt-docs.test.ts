@@ -20,6 +20,13 @@ function eventsOf(path: string): string[] {
   return Array.from(read(path).matchAll(/vent\((?:device, )?'([a-z_]+)'/g), ([, word]) => word!);
 }
 
+const EVENT_SOURCES = [
+  'gateway/announcer.ts',
+  'gateway/mqtt/mqtt-service.ts',
+  'gateway/gateway.ts',
+  'gateway/reload/config-reloader.ts',
+];
+
 /** Sessions that end so leave their device online. */
 const STILL_ONLINE = ['sleeping', 'replaced'];
 const OFFLINE = wordsOf('gateway/sessions/link/link-context.ts', 'SessionEnd').filter(
@@ -31,7 +38,7 @@ describe('docs/mqtt.md', () => {
     ['statuses of a device', wordsOf('gateway/sessions/link/command-queue.ts', 'CommandStatus')],
     ['statuses of the gateway', wordsOf('gateway/mqtt/commands.ts', 'OwnStatus')],
     ['reasons to be offline', [...OFFLINE, 'report-overdue']],
-    ['events', [...eventsOf('gateway/announcer.ts'), ...eventsOf('gateway/mqtt/mqtt-service.ts')]],
+    ['events', EVENT_SOURCES.flatMap(eventsOf)],
     ['requests', [...standardRequests({} as GatewayView, () => 0).keys()]],
   ])('names all %s', (_, words) => {
     expect(words.length).toBeGreaterThan(4);

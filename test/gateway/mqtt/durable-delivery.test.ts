@@ -68,6 +68,9 @@ function startService(url: string, journal: Journal, deadLetters?: DeadLetters):
       devices: () => [],
       device: () => undefined,
       setLogLevel: () => {},
+      renameDevice: () => ({}),
+      removeDevice: () => ({}),
+      reload: () => ({}),
     },
   });
   journal.onDurable = () => service.publisher.pump();

@@ -56,6 +56,9 @@ async function world(options: MosquittoOptions = {}, retained: Record<string, st
       devices: () => [{ alias: device.alias }],
       device: () => undefined,
       setLogLevel: () => {},
+      renameDevice: () => ({}),
+      removeDevice: () => ({}),
+      reload: () => ({}),
     },
   });
   journal.onDurable = () => service.publisher.pump();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LimitWatch } from '../../../gateway/limits/limit-watch.ts';
 import { createLog, type LogLevel, rateLimited } from '../../../gateway/log.ts';
-import { Requests, standardRequests } from '../../../gateway/mqtt/requests.ts';
+import { RequestError, Requests, standardRequests } from '../../../gateway/mqtt/requests.ts';
 import { Topics } from '../../../gateway/mqtt/topics.ts';
 
 function setUp() {
@@ -19,6 +19,11 @@ function setUp() {
       devices: () => [],
       device: (name) => (name === 'greenhouse' ? { alias: name } : undefined),
       setLogLevel: (level) => levels.push(level),
+      renameDevice: (name, alias) => ({ id: name, alias }),
+      removeDevice: (name) => {
+        throw new RequestError(`${name} is online`);
+      },
+      reload: async () => ({ applied: ['log.level'], needs_restart: [] }),
     },
     () => 42,
   );
@@ -61,6 +66,9 @@ describe('Requests', () => {
     ['device_get', '{"device":"greenhouse"}', { status: 'ok', data: { alias: 'greenhouse' } }],
     ['device_get', '{"device":"x"}', { status: 'error', error: 'no such device' }],
     ['log_level', '{"level":"debug"}', { status: 'ok', data: { level: 'debug' } }],
+    ['device_rename', '{"device":"a","alias":"b"}', { status: 'ok', data: { id: 'a', alias: 'b' } }],
+    ['device_remove', '{"device":"a"}', { status: 'error', error: 'a is online' }],
+    ['reload', '', { status: 'ok', data: { applied: ['log.level'], needs_restart: [] } }],
   ])('answers %s %s', async (name, text, answer) => {
     expect(await setUp().ask(name, text)).toEqual(answer);
   });
@@ -74,6 +82,9 @@ describe('Requests', () => {
     ['device_get', '{}'],
     ['device_get', '{"device":{"__proto__":1}}'],
     ['log_level', '{"level":"loud"}'],
+    ['device_rename', '{"device":"a"}'],
+    ['device_rename', '{"alias":"a"}'],
+    ['device_remove', '{}'],
   ])('answers %s %s with an error', async (name, text) => {
     expect(await setUp().ask(name, text)).toMatchObject({ status: 'error', error: expect.any(String) as string });
   });

@@ -30,6 +30,7 @@ function use(options: MeterOptions = {}, more: Partial<ProfileUse['devices'][num
     profile: meterProfile(options),
     alias: 'meter',
     parameters: {},
+    fingerprint: 'f',
     everyMs: undefined,
     timeoutMs: undefined,
   };
@@ -333,6 +334,7 @@ describe('a device that is asked', () => {
       profile,
       alias: `m${address}`,
       parameters: { address },
+      fingerprint: 'f',
       everyMs: undefined,
       timeoutMs: undefined,
     }));
@@ -475,6 +477,7 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a devi
       profile,
       alias: `m${address}`,
       parameters: { address },
+      fingerprint: 'f',
       everyMs: undefined,
       timeoutMs: undefined,
     }));
