@@ -39,6 +39,8 @@ export interface FrameKind {
   readonly probe: (data: Uint8Array, at: number, end: number) => number;
   /** The same without a look at the tail, for a decoder that does that itself. */
   readonly measure: (data: Uint8Array, at: number, end: number) => number;
+  /** The same where `prefix` has been found and is all that is known. */
+  readonly claim: (data: Uint8Array, at: number, end: number) => number;
 }
 
 export interface LengthField {
@@ -104,6 +106,9 @@ export function compileFrameKind(
         if (((data[place]! ^ bytes[i]!) & (mask === undefined ? 0xff : mask[i]!)) !== 0) return NOT_HERE;
       }
     }
+    return claim(data, at, end);
+  };
+  const claim = (data: Uint8Array, at: number, end: number): number => {
     if (at + head > end) return NEED_MORE;
     let total = fixed ?? 0;
     if (length !== undefined) {
@@ -125,7 +130,7 @@ export function compileFrameKind(
     }
     return total;
   };
-  return { known, prefix, fixed, length, tail, marker, min, max, checks, trailer, open, probe, measure };
+  return { known, prefix, fixed, length, tail, marker, min, max, checks, trailer, open, probe, measure, claim };
 }
 
 function knownBytes(spec: FrameSpec, path: Path, problems: Problems): Known[] {

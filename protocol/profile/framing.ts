@@ -107,6 +107,8 @@ function build(
     }
     return kinds.find((kind) => kind.probe(frame, 0, frame.length) !== NOT_HERE) ?? kinds[0];
   };
+  // Mostly there is one kind with one checksum.
+  const oneCheck = single && runs.length === 0 && kinds[0].checks.length === 1 ? kinds[0].checks[0]!.holds : undefined;
   const verified = (frame: Uint8Array): boolean => {
     const plain = strip(frame);
     for (const check of kindOf(frame).checks) if (!check.holds(plain)) return false;
@@ -114,7 +116,9 @@ function build(
   };
   // Where all end alike the decoder looks at the tail, and can say which bytes the frame claimed.
   const common = kinds.every(({ tail }) => toHex(tail) === toHex(kinds[0].tail));
-  const probes = kinds.map((kind) => (common ? kind.measure : kind.probe));
+  const onlyPrefix = single && kinds[0].known.length === 1 && kinds[0].prefix.length > 0;
+  const searching = preamble !== undefined || runs.length > 0;
+  const probes = kinds.map((kind) => (onlyPrefix && !searching ? kind.claim : common ? kind.measure : kind.probe));
   const probe =
     single && runs.length === 0 && preamble === undefined
       ? probes[0]!
@@ -132,7 +136,6 @@ function build(
     }
     return verified(frame) ? undefined : 'bad-checksum';
   };
-  const searching = preamble !== undefined || runs.length > 0;
   const createDecoder = (): FrameDecoder => {
     if (datagram) return new VerifiedDecoder(datagramDecoder({ maxBytes: max }), judge);
     if (escape !== undefined) return new VerifiedDecoder(escape.createDecoder(max), judge);
@@ -141,7 +144,7 @@ function build(
       sync: single && !searching ? kinds[0].prefix : NOTHING,
       probe,
       trailer: common ? kinds[0].tail : NOTHING,
-      verify: kinds.some(({ checks }) => checks.length > 0) ? verified : undefined,
+      verify: kinds.some(({ checks }) => checks.length > 0) ? (oneCheck ?? verified) : undefined,
       contentFrom: (_, at) => at,
       contentTo: (at, total) => at + total,
     });

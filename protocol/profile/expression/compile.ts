@@ -112,9 +112,6 @@ const TWO_32 = 2 ** 32;
 
 /** Numbers in, a number out; NaN stays NaN. Bits are those of unsigned 32-bit numbers. */
 const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => number>> = {
-  '+': (a, b) => a + b,
-  '-': (a, b) => a - b,
-  '*': (a, b) => a * b,
   '/': (a, b) => (b === 0 ? Number.NaN : a / b),
   '%': (a, b) => a % b,
   '&': (a, b) => (Number.isNaN(a + b) ? Number.NaN : (a & b) >>> 0),
@@ -166,6 +163,10 @@ function binary(tree: Tree & { kind: 'binary' }, scope: Scope, uses: Set<string>
       },
     };
   }
+  // The everyday ones without a call in between.
+  if (symbol === '+') return { kind: 'number', run: (w) => a(w) + b(w) };
+  if (symbol === '-') return { kind: 'number', run: (w) => a(w) - b(w) };
+  if (symbol === '*') return { kind: 'number', run: (w) => a(w) * b(w) };
   const compute = ARITHMETIC[symbol]!;
   return { kind: 'number', run: (w) => compute(a(w), b(w)) };
 }
