@@ -60,7 +60,7 @@ RestartPreventExitStatus=2
 StateDirectory=${SERVICE}
 StateDirectoryMode=0700
 RuntimeDirectory=${SERVICE}
-UMask=0077
+UMask=0027
 ${writable.length === 0 ? '' : `ReadWritePaths=${writable.map(word).join(' ')}\n`}
 # Keys of devices are in its memory.
 LimitCORE=0
