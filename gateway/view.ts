@@ -8,6 +8,7 @@ import type { DeviceState, SourceState } from './http/api-types.ts';
 import type { LimitWatch } from './limits/limit-watch.ts';
 import type { Journal } from './journal/journal.ts';
 import type { DeadLetters } from './mqtt/dead-letters.ts';
+import type { LineFigures } from './mqtt/link-reports.ts';
 import type { MqttService } from './mqtt/mqtt-service.ts';
 import type { LinkContext, LinkCounters } from './sessions/link/link-context.ts';
 import type { LinkTable } from './sessions/link/link-table.ts';
@@ -187,6 +188,42 @@ export function lineOf(parts: ViewedParts, subject: Device): Pick<DeviceState, '
       bad_times: link?.badTime,
     }),
   };
+}
+
+/** The same as counts that are always there, for whoever draws them: see docs/mqtt.md. */
+export function lineFigures(parts: ViewedParts, subject: Device): LineFigures {
+  const profile = parts.profiles.get(subject);
+  if (profile !== undefined) {
+    const { timeouts, rejected } = profile.counters;
+    // Whose frame it was, nobody knows of one that is damaged: these two are of the whole line.
+    const { checksumErrors, skippedBytes } = parts.profiles.countersOfLine(subject) ?? profile.counters;
+    return {
+      checksum_errors: checksumErrors,
+      skipped_bytes: sum(skippedBytes.values()) - (skippedBytes.get('fill') ?? 0),
+      timeouts,
+      frames_rejected: sum(rejected.values()),
+      round_trip_ms: rounded(profile.roundTripMs),
+    };
+  }
+  const link = parts.links.link(subject);
+  const session = link?.session;
+  return {
+    checksum_errors: session?.carrier.quality?.checksumErrors ?? 0,
+    skipped_bytes: session?.carrier.quality?.skippedBytes ?? 0,
+    readings_lost: link?.lost ?? 0,
+    duplicates: link?.duplicates ?? 0,
+    round_trip_ms: rounded(session?.roundTripMs),
+  };
+}
+
+function rounded(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 10) / 10;
+}
+
+function sum(counts: Iterable<number>): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
 }
 
 function nonZero(counts: Readonly<Record<string, number | undefined>>): Record<string, number> {

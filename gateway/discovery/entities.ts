@@ -11,10 +11,13 @@
  *
  * The state of all channels of a device is one JSON message, so an entity's template takes out its own key. A key that
  * is missing, and null, which stands for a fault, both become `None`: Home Assistant shows "unknown".
+ *
+ * The state topic stands at each entity, not once for the device: Home Assistant would give it to those without a state,
+ * too, and they would take the whole JSON for their value.
  */
-import type { ValueType } from '../../protocol/index.ts';
+import { printable, type ValueType } from '../../protocol/index.ts';
 import type { DeviceChannel } from '../devices/device.ts';
-import { BINARY_CLASSES, sensorClass, stateClass, SWITCH_CLASSES } from './device-classes.ts';
+import { BINARY_CLASSES, type SensorClass, sensorClass, stateClass, SWITCH_CLASSES } from './device-classes.ts';
 
 /** One member of `components` in a discovery message. Keys are Home Assistant's. */
 export type Component = Readonly<Record<string, unknown>> & { readonly platform: string };
@@ -25,13 +28,17 @@ export interface EntityPlace {
   readonly nodeId: string;
   /** The device's alias, for entity ids that people can read. */
   readonly alias: string;
+  /** Where the JSON with the values of all channels comes. */
+  readonly stateTopic: string;
   /** Topic to which a value for this channel is written. */
   readonly commandTopic: (channel: string) => string;
 }
 
 /** Home Assistant takes no smaller one. */
 const MIN_STEP = 0.001;
+/** Longer states Home Assistant refuses. */
 const MAX_TEXT = 255;
+const MAX_NAME = 64;
 /** More than this is typed rather than dragged. */
 const SLIDER_STEPS = 200;
 
@@ -52,24 +59,27 @@ const FLOAT_RANGE = [-1e9, 1e9] as const;
 export function entityOf(channel: DeviceChannel, place: EntityPlace): Component {
   const kind = kindOf(channel);
   const platform = platformOf(channel, kind);
+  const { alias, writable, diagnostic } = channel;
   return {
     platform,
-    unique_id: `${place.nodeId}_${channel.alias}`,
-    default_entity_id: `${platform}.${place.alias}_${channel.alias}`,
-    name: channel.name,
-    ...(channel.diagnostic && { entity_category: channel.writable ? 'config' : 'diagnostic' }),
-    ...(channel.writable && { command_topic: place.commandTopic(channel.alias) }),
+    unique_id: `${place.nodeId}_${alias}`,
+    default_entity_id: `${platform}.${place.alias}_${alias}`,
+    name: printable(channel.name, MAX_NAME) || alias,
+    ...(diagnostic && { entity_category: writable ? 'config' : 'diagnostic' }),
+    ...(writable && { command_topic: place.commandTopic(alias) }),
+    ...stateOf(channel, kind, platform, place),
     ...detailsOf(channel, kind, platform),
   };
 }
 
 type Kind = 'bool' | 'number' | 'text' | 'option' | 'button';
 
-function kindOf({ type, options, control }: DeviceChannel): Kind {
+function kindOf({ type, options = [], control }: DeviceChannel): Kind {
   if (control === 'button') return 'button';
   if (type === 'bool' || control === 'bool') return 'bool';
-  if (options !== undefined || control === 'option') return 'option';
-  if (type === 'string' || type === 'bytes' || control === 'text') return 'text';
+  // Home Assistant refuses an empty list.
+  if (options.length > 0) return 'option';
+  if (type === 'string' || type === 'bytes' || control === 'text' || control === 'option') return 'text';
   return 'number';
 }
 
@@ -88,24 +98,28 @@ function platformOf({ writable }: DeviceChannel, kind: Kind): string {
   }
 }
 
-function detailsOf(channel: DeviceChannel, kind: Kind, platform: string): Readonly<Record<string, unknown>> {
-  const { alias, readable = true, options = [] } = channel;
-  // A channel that never says what it is: Home Assistant then believes what it has set.
-  const state = (template: string): object =>
-    readable ? { value_template: template } : platform === 'button' ? {} : { optimistic: true };
+/** Where its state is; nothing for what has none, and Home Assistant then believes what it has set. */
+function stateOf(channel: DeviceChannel, kind: Kind, platform: string, { stateTopic }: EntityPlace): object {
+  if (platform === 'button') return {};
+  const { readable = true, writable } = channel;
+  if (!readable && writable) return { optimistic: true };
+  return { state_topic: stateTopic, value_template: templateOf(channel, kind) };
+}
+
+function detailsOf(channel: DeviceChannel, kind: Kind, platform: string): object {
+  const { options = [], class: channelClass } = channel;
   switch (kind) {
     case 'bool': {
-      const deviceClass = (platform === 'switch' ? SWITCH_CLASSES : BINARY_CLASSES)[channel.class];
-      return { ...state(boolTemplate(alias)), ...(deviceClass !== undefined && { device_class: deviceClass }) };
+      const found = (platform === 'switch' ? SWITCH_CLASSES : BINARY_CLASSES)[channelClass];
+      return found === undefined ? {} : { device_class: found };
     }
     case 'number':
-      return { ...state(plainTemplate(alias)), ...(platform === 'number' ? numberDetails : sensorDetails)(channel) };
+      return (platform === 'number' ? numberDetails : sensorDetails)(channel);
     case 'option':
-      if (platform === 'select') return { ...state(plainTemplate(alias)), options };
-      return { ...state(plainTemplate(alias)), device_class: 'enum', options };
+      return platform === 'select' ? { options } : { device_class: 'enum', options };
     case 'text':
-      if (platform === 'text') return { ...state(plainTemplate(alias)), max: MAX_TEXT };
-      return { ...state(plainTemplate(alias)), ...(channel.class === 'timestamp' && { device_class: 'timestamp' }) };
+      if (platform === 'text') return { max: MAX_TEXT };
+      return channelClass === 'timestamp' ? { device_class: 'timestamp' } : {};
     case 'button':
       return {};
   }
@@ -113,7 +127,7 @@ function detailsOf(channel: DeviceChannel, kind: Kind, platform: string): Readon
 
 function sensorDetails(channel: DeviceChannel): object {
   const { unit, scale, precision, totalIncreasing } = channel;
-  const found = sensorClass(channel.class, unit);
+  const found = numericClass(channel);
   const state = stateClass(found, totalIncreasing);
   const digits = precision ?? (isInteger(channel) && scale < 0 ? -scale : undefined);
   return {
@@ -126,7 +140,7 @@ function sensorDetails(channel: DeviceChannel): object {
 
 function numberDetails(channel: DeviceChannel): object {
   const { unit, scale, type, range } = channel;
-  const found = sensorClass(channel.class, unit);
+  const found = numericClass(channel);
   const factor = 10 ** scale;
   const [low, high] = (type && INTEGERS[type]) ?? FLOAT_RANGE;
   // As text and back, for 10 ** -3 × 7 is not 0.007.
@@ -143,6 +157,11 @@ function numberDetails(channel: DeviceChannel): object {
   };
 }
 
+/** A point in time is a text there. */
+function numericClass({ class: channelClass, unit }: DeviceChannel): SensorClass | undefined {
+  return channelClass === 'timestamp' ? undefined : sensorClass(channelClass, unit);
+}
+
 function isInteger({ type }: DeviceChannel): boolean {
   return type !== undefined && INTEGERS[type] !== undefined;
 }
@@ -152,10 +171,12 @@ function rounded(value: number, scale: number): number {
 }
 
 /** Aliases are `[a-z0-9_]+`: nothing in them can end the string. */
-function plainTemplate(alias: string): string {
-  return `{{ value_json['${alias}'] | default(none) }}`;
-}
-
-function boolTemplate(alias: string): string {
-  return `{% set v = value_json['${alias}'] | default(none) %}{{ none if v is none else ('ON' if v else 'OFF') }}`;
+function templateOf({ alias, type }: DeviceChannel, kind: Kind): string {
+  const value = `value_json['${alias}'] | default(none)`;
+  if (kind === 'bool') return `{% set v = ${value} %}{{ none if v is none else ('ON' if v else 'OFF') }}`;
+  // Hex has two digits a byte.
+  if (type === 'bytes') return `{{ (${value} | string)[:${MAX_TEXT}] }}`;
+  // Nobody has declared what it is. A number, most likely; a text would be an error there.
+  if (type === undefined && kind === 'number') return `{% set v = ${value} %}{{ v + 0 if v is number else none }}`;
+  return `{{ ${value} }}`;
 }

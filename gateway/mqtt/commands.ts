@@ -19,7 +19,7 @@ import type { LimitName, LimitWatch } from '../limits/limit-watch.ts';
 import { BURST_S, TokenBucket } from '../limits/token-bucket.ts';
 import type { RateLimitedLog } from '../log.ts';
 import type { ControlPlane } from './bridge.ts';
-import { convert } from './command-value.ts';
+import { type Converted, convert } from './command-value.ts';
 import { parseFlatObject, type PlainValue } from './flat-json.ts';
 import { jsonText } from './payload.ts';
 import type { Topics } from './topics.ts';
@@ -163,7 +163,7 @@ export class Commands {
       this.#refused(reply, 'not_writable', 'the device has not declared this channel as writable');
       return;
     }
-    const converted = convert(given, type, scale);
+    const converted = channel.control === 'button' ? pressed(given) : convert(given, type, scale);
     if (!converted.ok) {
       this.#refused(reply, 'bad_value', converted.error);
       return;
@@ -241,6 +241,14 @@ export class Commands {
     if (error !== '') parts.push(`"error":${JSON.stringify(error)}`);
     this.#options.connection.publish(this.#options.topics.result(device), `{${parts.join(',')}}`, { qos: 1 });
   }
+}
+
+/** A button takes no value: `PRESS`, which Home Assistant writes, or whatever means yes. */
+function pressed(given: PlainValue): Converted {
+  const isPress = given.kind === 'string' && given.text.trim().toUpperCase() === 'PRESS';
+  const meant: Converted = isPress ? { ok: true, value: true } : convert(given, 'bool', 0);
+  if (meant.ok && meant.value === true) return meant;
+  return { ok: false, error: 'a button is pressed with PRESS, ON, true or 1' };
 }
 
 function textValue(text: string): PlainValue {

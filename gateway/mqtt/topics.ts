@@ -5,7 +5,7 @@
  *   <base>/bridge/state | info | health | event | log | watermark
  *   <base>/bridge/request/<name>  →  <base>/bridge/response/<name>
  *   <base>/<device>                         state, newest values only
- *   <base>/<device>/availability | history | event | log
+ *   <base>/<device>/availability | history | event | log | link
  *   <base>/<device>/set, /set/<channel>  →  <base>/<device>/result
  * ```
  *
@@ -151,6 +151,11 @@ export class Topics {
 
   log(device: string): string {
     return `${this.base}/${device}/log`;
+  }
+
+  /** How good the line to it is. */
+  link(device: string): string {
+    return `${this.base}/${device}/link`;
   }
 
   /** Where a value for one channel is written to. */

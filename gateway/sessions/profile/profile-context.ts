@@ -58,6 +58,8 @@ export interface ProfileCounters {
   busy: number;
   /** Datagrams not taken because their device had sent too many. */
   limited: number;
+  /** Frames of which the checksum was wrong. */
+  checksumErrors: number;
   /** Samples with an impossible time, dated by their arrival. */
   badTime: number;
   /** Values that found no channel, because all 256 are taken. */
@@ -81,6 +83,7 @@ export function createProfileCounters(): ProfileCounters {
     thinned: 0,
     busy: 0,
     limited: 0,
+    checksumErrors: 0,
     badTime: 0,
     omitted: 0,
     rejected: new Map(),

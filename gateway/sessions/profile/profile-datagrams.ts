@@ -153,6 +153,7 @@ export class ProfileDatagrams implements Session, ProfileLine, AwaitsDurable {
       if (this.#host.tap.active) this.#tapItem(item, sender.instance, from);
       if (item.kind === 'skip') {
         count(counters.skippedBytes, item.reason, item.wireLength);
+        if (item.reason === 'bad-checksum') counters.checksumErrors++;
         continue;
       }
       counters.frames++;

@@ -252,7 +252,9 @@ export class ProfileStream implements Session, Stranger, TalkLine {
       return;
     }
     count(counters.skippedBytes, item.reason, item.wireLength);
-    if (item.reason === 'bad-checksum') this.#talk.tellBadChecksum(this.#speaker, item.bytes);
+    if (item.reason !== 'bad-checksum') return;
+    counters.checksumErrors++;
+    this.#talk.tellBadChecksum(this.#speaker, item.bytes);
   }
 
   #tapItem(item: Item): void {

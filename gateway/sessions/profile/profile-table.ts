@@ -164,6 +164,11 @@ export class ProfileTable {
     return this.#sources.get(sourceId)?.counters;
   }
 
+  /** The counters of the source that a device is on. */
+  countersOfLine(device: Device): ProfileCounters | undefined {
+    return this.#devices.get(device.id)?.source.counters;
+  }
+
   /** What can be said of one device's line. */
   linkQuality(device: Device): ProfileLineView | undefined {
     const known = this.get(device);

@@ -10,10 +10,13 @@ import {
   discoveryTopic,
   nodeIdOf,
   platformsOf,
+  withoutGone,
 } from '../../../gateway/discovery/discovery-message.ts';
 import { Topics } from '../../../gateway/mqtt/topics.ts';
+import { SENSOR_CLASSES } from '../../../gateway/discovery/device-classes.ts';
 import { CHANNEL_CLASSES, type Schema, VALUE_TYPES } from '../../../protocol/index.ts';
 import { deviceDiscovery } from './home-assistant-schema.ts';
+import { stateClassesOf, UNITS } from './home-assistant-tables.ts';
 
 const ID = 'a1b2c3d4e5f60718';
 const options = { prefix: 'homeassistant', version: '1.2.3', topics: new Topics('bytes2mqtt') };
@@ -50,20 +53,26 @@ describe('the discovery message of a device', () => {
   it.each(MODELS)('is one that Home Assistant accepts, for the model $name', ({ schema }) => {
     const message = deviceMessage(described(schema), options);
     deviceDiscovery.parse(message);
-    expect(Object.keys(message.components)).toHaveLength(schema.channels.length);
+    const keys = Object.keys(message.components).filter((key) => !key.startsWith('link-'));
+    expect(keys).toHaveLength(schema.channels.length);
   });
 
   it('says who the device is, who says so, and when it is available', () => {
     const message = deviceMessage(described(MODELS[0]!.schema), options);
-    expect(message.device).toMatchObject({ identifiers: [nodeIdOf(ID)], via_device: bridgeNodeId('bytes2mqtt') });
+    expect(message.device).toMatchObject({
+      identifiers: [nodeIdOf('bytes2mqtt', ID)],
+      via_device: bridgeNodeId('bytes2mqtt'),
+    });
+    expect(message.device).toMatchObject({ name: 'greenhouse', serial_number: ID });
     expect(message.origin).toEqual({ name: 'bytes2mqtt', sw_version: '1.2.3' });
     expect(message.availability_mode).toBe('all');
     expect(message.availability.map(({ topic }) => topic)).toEqual([
       'bytes2mqtt/bridge/state',
       'bytes2mqtt/greenhouse/availability',
     ]);
-    expect(message.state_topic).toBe('bytes2mqtt/greenhouse');
-    expect(discoveryTopic('homeassistant', nodeIdOf(ID))).toBe(`homeassistant/device/bytes2mqtt_${ID}/config`);
+    expect(discoveryTopic('homeassistant', nodeIdOf('bytes2mqtt', ID))).toBe(
+      `homeassistant/device/bytes2mqtt_${ID}/config`,
+    );
   });
 
   it('is valid whatever a device declares', () => {
@@ -83,7 +92,7 @@ describe('the discovery message of a device', () => {
         const message = deviceMessage(described({ name, model: name, firmware: '', channels: numbered }), options);
         deviceDiscovery.parse(message);
         const entities = Object.values(message.components) as Record<string, unknown>[];
-        expect(new Set(entities.map(({ unique_id }) => unique_id)).size).toBe(channels.length);
+        expect(new Set(entities.map(({ unique_id }) => unique_id)).size).toBe(entities.length);
       }),
     );
   });
@@ -91,7 +100,7 @@ describe('the discovery message of a device', () => {
   it('names what is gone once more, with its platform alone', () => {
     const before = platformsOf(deviceMessage(described(MODELS[0]!.schema), options));
     const device = described({ name: 'n', model: '', firmware: '', channels: [] });
-    const message = deviceMessage(device, options, before);
+    const message = withoutGone(deviceMessage(device, options), before);
     deviceDiscovery.parse(message);
     for (const [key, platform] of before) expect(message.components[key]).toEqual({ platform });
   });
@@ -191,6 +200,80 @@ describe('the discovery message of the gateway', () => {
   });
 
   it('differs for gateways with other bases on one broker', () => {
-    expect(bridgeNodeId('attic/b2m')).toBe('bytes2mqtt_bridge_attic_b2m');
+    const bases = ['attic/b2m', 'attic_b2m', 'Attic/b2m', 'ättic/b2m', 'bytes2mqtt', 'b2m'];
+    const [slash, plain] = bases.map(bridgeNodeId);
+    expect(slash).toMatch(/^bytes2mqtt_bridge_attic_b2m_[0-9a-f]{6}$/);
+    expect(plain).toBe('bytes2mqtt_bridge_attic_b2m');
+    expect(new Set(bases.map(bridgeNodeId)).size).toBe(bases.length);
+    // A device with a profile has its id from its name, which two gateways may both have given.
+    expect(new Set(bases.map((base) => nodeIdOf(base, ID))).size).toBe(bases.length);
+  });
+});
+
+describe('the entities of the line to a device', () => {
+  const device = described(MODELS[0]!.schema);
+  const keysOf = (message: ReturnType<typeof deviceMessage>): string[] =>
+    Object.keys(message.components).filter((key) => key.startsWith('link-'));
+
+  it('are diagnostic, and only what matters to most is enabled', () => {
+    const { components } = deviceMessage(device, options);
+    const line = Object.entries(components).filter(([key]) => key.startsWith('link-'));
+    for (const [, entity] of line) expect(entity).toMatchObject({ entity_category: 'diagnostic' });
+    const enabled = line.filter(([, entity]) => !('enabled_by_default' in entity)).map(([key]) => key);
+    expect(enabled).toEqual(['link-checksum_errors', 'link-readings_lost', 'link-event']);
+    expect(components['link-checksum_errors']).toMatchObject({ state_topic: 'bytes2mqtt/greenhouse/link' });
+    expect(components['link-event']).toMatchObject({
+      state_topic: 'bytes2mqtt/greenhouse/event',
+      event_types: ['readings_lost'],
+    });
+  });
+
+  it('are others for a device with a profile, which has a maker and no serial number', () => {
+    const profile = { vendor: 'Plantower', title: 'PMS5003 dust sensor', models: ['PMS5003', 'PMS7003'] };
+    const message = deviceMessage(device, { ...options, profileOf: () => profile });
+    deviceDiscovery.parse(message);
+    expect(message.device).toMatchObject({ manufacturer: 'Plantower', model: 'PMS5003 dust sensor' });
+    expect(message.device).not.toHaveProperty('serial_number');
+    expect(keysOf(message)).toContain('link-timeouts');
+    expect(keysOf(message)).not.toContain('link-event');
+  });
+});
+
+describe('names', () => {
+  it('of a device that nobody has named tell those of a kind apart', () => {
+    const device = new RegisteredDevice(ID, ID);
+    device.declare(MODELS[0]!.schema);
+    expect(deviceMessage(device, options).device['name']).toBe(`${MODELS[0]!.schema.name} 0718`);
+  });
+
+  it('cannot become templates, topics or keys', () => {
+    const name = `{{ states('x') }} {% raw %} "quoted' </script> 🙂 \u0007 #/+`;
+    const device = new RegisteredDevice(ID, ID);
+    device.declare({
+      name,
+      model: name,
+      firmware: name,
+      channels: [{ ...MODELS[0]!.schema.channels[0]!, name, number: 1 }],
+    });
+    const message = deviceMessage(device, options);
+    // The schema knows all templates.
+    deviceDiscovery.parse(message);
+    const [entity] = Object.values(message.components) as Record<string, unknown>[];
+    expect(entity?.['value_template']).toBe("{{ value_json['states_x_raw_quoted_script'] | default(none) }}");
+    expect(entity?.['name']).toContain('🙂');
+  });
+});
+
+describe('the table of device classes', () => {
+  it('has no unit and no state class that Home Assistant would not take', () => {
+    for (const { name, units, states } of Object.values(SENSOR_CLASSES)) {
+      expect(Object.keys(UNITS)).toContain(name);
+      for (const unit of units)
+        expect({ name, unit, known: UNITS[name]?.includes(unit) }).toMatchObject({ known: true });
+      const expected = { measurement: ['measurement'], total: ['total', 'total_increasing'], none: [] };
+      expect(stateClassesOf(name)).toEqual(
+        states === 'any' ? ['measurement', 'total', 'total_increasing'] : expected[states],
+      );
+    }
   });
 });

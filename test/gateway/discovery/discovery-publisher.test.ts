@@ -34,19 +34,28 @@ class World {
   readonly subscribed = new Set<string>();
   readonly restated: string[] = [];
   readonly topics = new Topics('b2m');
-  readonly discovery = new DiscoveryPublisher({
-    prefix: 'homeassistant',
-    statusTopic: STATUS,
-    version: '1',
-    topics: this.topics,
-    devices: () => this.devices,
-    restate: (device) => this.restated.push(device.alias),
-    connection: {
-      publish: (topic, payload, { retain = false } = {}) => void this.published.push({ topic, payload, retain }),
-      subscribe: (filter) => void this.subscribed.add(filter),
-      unsubscribe: (filter) => void this.subscribed.delete(filter),
-    },
-  });
+  readonly discovery: DiscoveryPublisher;
+
+  constructor(remembers = true) {
+    this.discovery = this.#create(remembers);
+  }
+
+  #create(remembers: boolean): DiscoveryPublisher {
+    return new DiscoveryPublisher({
+      prefix: 'homeassistant',
+      statusTopic: STATUS,
+      version: '1',
+      topics: this.topics,
+      devices: () => this.devices,
+      remembers,
+      restate: (device) => this.restated.push(device.alias),
+      connection: {
+        publish: (topic, payload, { retain = false } = {}) => void this.published.push({ topic, payload, retain }),
+        subscribe: (filter) => void this.subscribed.add(filter),
+        unsubscribe: (filter) => void this.subscribed.delete(filter),
+      },
+    });
+  }
 
   add(n: number, ...channels: ChannelDeclaration[]): RegisteredDevice {
     const device = new RegisteredDevice(n.toString(16).padStart(16, '0'), `d${n}`);
@@ -57,12 +66,16 @@ class World {
 
   /** What was said of a device so far: the components of each message, or nothing for an empty one. */
   messagesOf(device: { readonly id: string }): (Record<string, { platform: string }> | undefined)[] {
-    const topic = `homeassistant/device/${nodeIdOf(device.id)}/config`;
+    const topic = `homeassistant/device/${nodeIdOf('b2m', device.id)}/config`;
     return this.published
       .filter((message) => message.topic === topic)
       .map(({ payload, retain }) => {
-        expect(retain).toBe(true);
-        return payload === '' ? undefined : deviceDiscovery.parse(JSON.parse(payload)).components;
+        if (payload === '') return undefined;
+        const { components } = deviceDiscovery.parse(JSON.parse(payload));
+        const isRemoval = Object.values(components).some((component) => Object.keys(component).length === 1);
+        // What is retained in the end must not hold components that are only there to be removed.
+        expect(retain).toBe(!isRemoval);
+        return Object.fromEntries(Object.entries(components).filter(([key]) => !key.startsWith('link-')));
       });
   }
 }
@@ -109,7 +122,8 @@ describe('discovery', () => {
     world.discovery.deviceChanged(device);
     await vi.advanceTimersByTimeAsync(2_000);
     const [, removing, final] = world.messagesOf(device);
-    expect(removing?.['a']).toEqual({ platform: 'sensor' });
+    expect(removing).toMatchObject({ a: { platform: 'sensor' }, c: { platform: 'sensor' } });
+    expect(Object.keys(removing?.['c'] ?? {})).toEqual(['platform']);
     expect(Object.keys(final ?? {})).toEqual(['b', 'c']);
     expect(final?.['c']).toMatchObject({ platform: 'binary_sensor' });
   });
@@ -125,9 +139,13 @@ describe('discovery', () => {
     expect(world.restated).toEqual([]);
     world.discovery.received(STATUS, Buffer.from('online'), false);
     await vi.advanceTimersByTimeAsync(1_000);
-    // Not all in one go.
+    // Not all in one go, and a state not before Home Assistant has subscribed to it.
+    expect(world.messagesOf(devices[9]!)).toHaveLength(2);
+    expect(world.messagesOf(devices[10]!)).toHaveLength(1);
+    expect(world.restated).toEqual([]);
+    await vi.advanceTimersByTimeAsync(2_000);
     expect(world.restated).toHaveLength(10);
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(2_000);
     expect(world.restated).toEqual(devices.map(({ alias }) => alias));
     expect(world.messagesOf(devices[24]!)).toHaveLength(2);
   });
@@ -142,7 +160,7 @@ describe('discovery', () => {
   });
 
   it('removes what an earlier run has left, and nothing of anybody else', async () => {
-    world.add(1, channel('a'));
+    const device = world.add(1, channel('a'));
     world.discovery.connected();
     expect([...world.subscribed]).toContain('homeassistant/device/+/config');
     const found = (nodeId: string, via: string, retain = true): boolean =>
@@ -153,7 +171,7 @@ describe('discovery', () => {
       );
     const ours = bridgeNodeId('b2m');
     expect(found('bytes2mqtt_00000000000000ff', ours)).toBe(true);
-    found('bytes2mqtt_0000000000000001', ours);
+    found(nodeIdOf('b2m', device.id), ours);
     found('bytes2mqtt_00000000000000aa', bridgeNodeId('other'));
     found('zigbee2mqtt_1', 'zigbee2mqtt_bridge');
     world.discovery.received('homeassistant/device/x/config', Buffer.from('{'), true);
@@ -167,5 +185,68 @@ describe('discovery', () => {
     expect(world.discovery.received('homeassistant/sensor/x/config', Buffer.from(''), false)).toBe(false);
     expect(world.discovery.received('homeassistant/device/a/b/config', Buffer.from(''), false)).toBe(false);
     expect(world.discovery.received('b2m/d1/set', Buffer.from(''), false)).toBe(false);
+  });
+
+  it('removes channels that went while the gateway was not there', async () => {
+    const device = world.add(1, channel('a'));
+    const topic = `homeassistant/device/${nodeIdOf('b2m', device.id)}/config`;
+    const earlier = {
+      device: { via_device: bridgeNodeId('b2m') },
+      components: { a: { platform: 'sensor' }, old: { platform: 'switch' }, 'bad key': { platform: 'sensor' } },
+    };
+    world.discovery.connected();
+    world.discovery.received(topic, Buffer.from(JSON.stringify(earlier)), true);
+    await vi.advanceTimersByTimeAsync(3_000);
+    const [removing, final, ...more] = world.messagesOf(device);
+    expect(removing).toMatchObject({ old: { platform: 'switch' } });
+    expect(Object.keys(final ?? {})).toEqual(['a']);
+    expect(more).toEqual([]);
+  });
+
+  it('tells nothing without a connection, and then all', async () => {
+    const device = world.add(1, channel('a'), channel('b'));
+    world.discovery.connected();
+    await vi.advanceTimersByTimeAsync(2_000);
+    world.discovery.disconnected();
+    declare(device, channel('a'));
+    world.discovery.deviceChanged(device);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(world.messagesOf(device)).toHaveLength(1);
+    world.discovery.connected();
+    await vi.advanceTimersByTimeAsync(5_000);
+    const [, removing, final] = world.messagesOf(device);
+    expect(removing).toMatchObject({ b: { platform: 'sensor' } });
+    expect(Object.keys(final ?? {})).toEqual(['a']);
+    expect(world.restated).toEqual(['d1']);
+  });
+
+  it('tells a renamed device again, with its new topics', async () => {
+    const device = world.add(1, channel('a'));
+    world.discovery.connected();
+    await vi.advanceTimersByTimeAsync(2_000);
+    device.alias = 'greenhouse';
+    world.discovery.deviceRenamed(device);
+    await vi.advanceTimersByTimeAsync(4_000);
+    const [before, after] = world.messagesOf(device);
+    expect(after?.['a']).toMatchObject({ state_topic: 'b2m/greenhouse' });
+    const idOf = (one: unknown): unknown => (one as { unique_id: unknown }).unique_id;
+    expect(idOf(after?.['a'])).toBe(idOf(before?.['a']));
+    expect(world.restated).toEqual(['greenhouse']);
+  });
+
+  it('leaves what it does not know when nothing is remembered over a restart, until the device is there', async () => {
+    world = new World(false);
+    world.discovery.connected();
+    const nodeId = nodeIdOf('b2m', '0000000000000005');
+    const earlier = { device: { via_device: bridgeNodeId('b2m') }, components: { old: { platform: 'sensor' } } };
+    const topic = `homeassistant/device/${nodeId}/config`;
+    world.discovery.received(topic, Buffer.from(JSON.stringify(earlier)), true);
+    expect(world.published.filter(({ payload }) => payload === '')).toEqual([]);
+    const device = world.add(5, channel('a'));
+    world.discovery.deviceChanged(device);
+    await vi.advanceTimersByTimeAsync(3_000);
+    const [removing, final] = world.messagesOf(device);
+    expect(removing).toMatchObject({ old: { platform: 'sensor' } });
+    expect(Object.keys(final ?? {})).toEqual(['a']);
   });
 });
