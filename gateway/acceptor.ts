@@ -99,6 +99,8 @@ export class Acceptor implements ChannelOwner {
   readonly #byAddress = new Map<string, Peers>();
   #connections = 0;
   #strangers = 0;
+  /** Told of each channel that has ended. */
+  onFinished: ((host: ChannelHost, entry: SourceEntry) => void) | undefined;
 
   constructor(loop: Loop, limits: AcceptorLimits, log: Log, limited: RateLimitedLog, watch: LimitWatch, tap: FrameTap) {
     this.#loop = loop;
@@ -251,6 +253,7 @@ export class Acceptor implements ChannelOwner {
     entry.closedBytesRead += channel.bytesRead;
     entry.closedBytesWritten += channel.bytesWritten;
     entry.closedDropped += droppedBy(channel);
+    this.onFinished?.(host, entry);
     if (peers !== undefined) {
       this.#connections--;
       peers.connections--;

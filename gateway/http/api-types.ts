@@ -43,13 +43,12 @@ export interface DeviceState {
   /** Counts and milliseconds of the line to it, by name. */
   readonly link: Readonly<Record<string, number>>;
   readonly channels: readonly ChannelState[];
+  /** Another number: other channels, or names. */
+  readonly version: number;
 }
 
 /** What changes of a device by the second. */
-export type DeviceNews = Pick<DeviceState, 'alias' | 'online' | 'peer' | 'sealed' | 'last_seen' | 'link'> & {
-  /** Another number: ask for the whole state again. */
-  readonly version: number;
-};
+export type DeviceNews = Pick<DeviceState, 'alias' | 'online' | 'peer' | 'sealed' | 'last_seen' | 'link' | 'version'>;
 
 export interface SourceState {
   readonly id: string;
@@ -70,11 +69,15 @@ export interface SourceState {
   readonly skipped_bytes: Readonly<Record<string, number>>;
 }
 
-/** Somebody who is connected and has said nothing that is understood. */
+/** Somebody who is connected, or was a short while ago, and has said nothing that is understood. */
 export interface SilentPeer {
   readonly source: string;
   readonly peer: string;
   readonly since: number;
+  /** When it has gone; left out while it is connected. */
+  readonly gone?: number;
+  /** How often it has come and gone lately. */
+  readonly times: number;
   readonly bytes_read: number;
   /** A stable word, and a sentence for people. */
   readonly reason: string;

@@ -11,10 +11,15 @@
  */
 import { performance } from 'node:perf_hooks';
 import { printable, type Value } from '../../protocol/index.ts';
+import type { SourceEntry } from '../acceptor.ts';
 import type { Device, DeviceChannel } from '../devices/device.ts';
 import { jsonText } from '../mqtt/payload.ts';
+import { Departed } from '../recorder/departed.ts';
 import type { LogRing } from '../recorder/log-ring.ts';
 import type { Recorder } from '../recorder/recorder.ts';
+import type { ChannelHost } from '../sessions/channel-host.ts';
+import type { Doubt } from '../sessions/doubt.ts';
+import { hostOf } from '../sources/address.ts';
 import * as view from '../view.ts';
 import type {
   ChannelState,
@@ -46,9 +51,11 @@ const MAX_SILENT = 100;
 
 export class Api {
   readonly #options: ApiOptions;
+  readonly #departed = new Departed();
 
   constructor(options: ApiOptions) {
     this.#options = options;
+    options.parts.acceptor.onFinished = (host, entry) => this.#finished(host, entry);
   }
 
   get routes(): Route[] {
@@ -124,6 +131,7 @@ export class Api {
   silent(): SilentPeer[] {
     const { acceptor, wall } = this.#options.parts;
     const silent: SilentPeer[] = [];
+    const departed = this.#departed.since(wall.now());
     for (const { host, entry } of acceptor.standing()) {
       const { channel, session, openedAt } = host;
       if (channel.kind !== 'stream' || performance.now() - openedAt < PATIENCE_MS) continue;
@@ -133,14 +141,34 @@ export class Api {
         source: entry.source.id,
         peer: channel.peer,
         since: wall.at(openedAt),
+        times: 1,
         bytes_read: channel.bytesRead,
-        reason: doubt.reason,
-        hint: doubt.hint,
-        last: Buffer.from(doubt.last).toString('hex'),
+        ...toldOf(doubt),
       });
       if (silent.length === MAX_SILENT) break;
     }
+    for (const { source, peer, since, gone, times, bytesRead, doubt } of departed) {
+      silent.push({ source, peer, since, gone, times, bytes_read: bytesRead, ...toldOf(doubt) });
+    }
     return silent;
+  }
+
+  /** A connection has ended: if nothing of it was understood, that is worth showing for a while. */
+  #finished({ channel, session, openedAt }: ChannelHost, { source }: SourceEntry): void {
+    if (channel.kind !== 'stream') return;
+    const doubt = session?.doubt;
+    // Who comes, says nothing and goes at once has only looked whether the port is open.
+    if (doubt === undefined || (channel.bytesRead === 0 && performance.now() - openedAt < PATIENCE_MS)) return;
+    const { wall } = this.#options.parts;
+    const { peer, bytesRead } = channel;
+    this.#departed.add(hostOf(peer), {
+      source: source.id,
+      peer,
+      since: wall.at(openedAt),
+      gone: wall.now(),
+      bytesRead,
+      doubt,
+    });
   }
 
   news(): DeviceNews[] {
@@ -182,6 +210,7 @@ export class Api {
       transport: device.transport,
       last_seen: device.lastSeen,
       ...view.lineOf(this.#options.parts, device),
+      version: device.channelsVersion,
       channels: Array.from(device.channels.values(), (channel) => {
         const said = latest?.get(channel.number);
         return channelState(channel, said?.value, said?.at, said?.history !== undefined);
@@ -239,6 +268,10 @@ export class Api {
     const device = this.#deviceOf(call);
     return device === undefined ? problem(404, 'no device of this name is known') : answer(device);
   }
+}
+
+function toldOf({ reason, hint, last }: Doubt): Pick<SilentPeer, 'reason' | 'hint' | 'last'> {
+  return { reason, hint, last: Buffer.from(last).toString('hex') };
 }
 
 function channelState(

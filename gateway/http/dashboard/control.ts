@@ -63,7 +63,15 @@ function typed(channel: LiveChannel, kind: 'number' | 'text', label: string, set
   const [min, max] = channel.range ?? [];
   const field =
     kind === 'number'
-      ? h('input', { type: 'number', 'aria-label': label, min, max, step: channel.step ?? 'any', required: true })
+      ? h('input', {
+          type: 'number',
+          'aria-label': label,
+          placeholder: min === undefined || max === undefined ? undefined : `${min} … ${max}`,
+          min,
+          max,
+          step: channel.step ?? 'any',
+          required: true,
+        })
       : h('input', { type: 'text', 'aria-label': label, maxlength: 255 });
   const form = h('form', {}, field, h('button', { text: 'Set' }));
   form.addEventListener('submit', (event) => {

@@ -37,14 +37,19 @@ export function setText(node: Node, text: string): void {
 }
 
 /** A table with a header row; on small screens its rows become blocks, labelled by the header. */
-export function table(headers: readonly string[], rows: readonly (readonly Child[])[], name: string): HTMLElement {
+export function table(
+  headers: readonly string[],
+  rows: readonly (readonly Child[])[],
+  name: string,
+  kind = '',
+): HTMLElement {
   const head = h('tr', {}, ...headers.map((text) => h('th', { scope: 'col', text })));
   const body = rows.map((cells) =>
     h('tr', {}, ...cells.map((cell, at) => h('td', { 'data-label': headers[at] ?? '' }, cell))),
   );
   return h(
     'div',
-    { class: 'table-box' },
+    { class: `table-box ${kind}` },
     h('table', { 'aria-label': name }, h('thead', {}, head), h('tbody', {}, ...body)),
   );
 }

@@ -12,6 +12,15 @@ export function valueText(channel: Pick<ChannelState, 'unit' | 'precision'>, val
   return unit === '' ? text : `${text} ${unit}`;
 }
 
+/** The same for places with little room: not every digit. */
+export function shortText(channel: Pick<ChannelState, 'unit' | 'precision'>, value: ShownValue | undefined): string {
+  if (typeof value !== 'number' || channel.precision !== undefined || Number.isInteger(value)) {
+    return valueText(channel, value);
+  }
+  const digits = Math.abs(value) >= 10_000 ? value.toFixed(0) : String(Number(value.toPrecision(5)));
+  return channel.unit === '' ? digits : `${digits} ${channel.unit}`;
+}
+
 function plain(value: number): string {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(7)));
 }
@@ -43,6 +52,11 @@ export function durationText(seconds: number): string {
   if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
   if (seconds < 129_600) return `${Math.round(seconds / 3_600)} h`;
   return `${Math.round(seconds / 86_400)} d`;
+}
+
+/** `14:03:07` */
+export function timeText(unixMs: number): string {
+  return clockText(unixMs).slice(0, 8);
 }
 
 /** `14:03:07.250` */

@@ -14,17 +14,17 @@ export function hexText(hex: string): string {
 export function hexView({ hex, parts, length }: FrameView, maxBytes: number): HTMLElement {
   const box = h('span', { class: 'hex' });
   const shown = Math.min(hex.length / 2, maxBytes);
-  const text = (from: number, to: number): string => `${hexText(hex.slice(from * 2, to * 2))} `;
+  const text = (from: number, to: number): string => hexText(hex.slice(from * 2, to * 2));
   let at = 0;
   for (const [index, [from, size, name, value]] of parts.entries()) {
     const to = Math.min(from + size, shown);
     if (from < at || to <= from) continue;
-    if (from > at) box.append(text(at, from));
-    box.append(h('span', { class: `p${index % COLOURS}`, title: `${name}: ${value}`, text: text(from, to) }));
+    if (from > at) box.append(text(at, from), ' ');
+    box.append(h('span', { class: `p${index % COLOURS}`, title: `${name}: ${value}`, text: text(from, to) }), ' ');
     at = to;
   }
   if (at < shown) box.append(text(at, shown));
-  if (shown < length) box.append(`… ${length} bytes`);
+  if (shown < length) box.append(` … ${length} bytes`);
   return box;
 }
 
@@ -38,7 +38,7 @@ export function partsTable({ hex, parts }: FrameView): HTMLElement {
       h('td', { class: 'mono' }, h('span', { class: `p${index % COLOURS}`, text: bytesOf(hex, from, size) })),
       h('td', { text: name }),
       h('td', { text: value }),
-      h('td', { text: meaning }),
+      h('td', { text: meaning.replaceAll('`', '') }),
     ),
   );
   const head = h(

@@ -8,6 +8,7 @@
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { h, setText } from './dom.ts';
+import { countText } from './format.ts';
 import { devicePage } from './page-device.ts';
 import { devicesPage } from './page-devices.ts';
 import { framesPage } from './page-frames.ts';
@@ -19,7 +20,7 @@ import { Store } from './store.ts';
 
 const PAGES = [
   ['devices', 'Devices', devicesPage],
-  ['frames', 'Live frames', framesPage],
+  ['frames', 'Frames', framesPage],
   ['sources', 'Sources', sourcesPage],
   ['silent', 'Not understood', silentPage],
   ['gateway', 'Gateway', gatewayPage],
@@ -29,6 +30,7 @@ const store = new Store();
 const main = find('main');
 const nav = find('nav');
 const link = find('link');
+const alarm = find('alarm');
 let shown: Page | undefined;
 
 function find(id: string): HTMLElement {
@@ -55,14 +57,29 @@ function show(): void {
   const page = makePage();
   shown = page;
   document.title = `${page.title} – bytes2mqtt`;
+  const focused = document.activeElement?.getAttribute('href');
   main.replaceChildren(page.element);
+  // Made anew under the hands of somebody who goes by the keyboard: what had the focus has it again.
+  if (focused !== undefined && focused !== null && document.activeElement === document.body) {
+    main.querySelector<HTMLElement>(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
   const rebuild = (): void => {
-    if (shown === page) show();
+    if (shown === page && page.isOutdated?.() !== false) show();
   };
   store.listen({ structure: rebuild, ...page.listener }, page.wish);
 }
 
-nav.append(...PAGES.map(([name, title]) => h('a', { href: `#/${name}`, text: title })));
+const tally = h('span', { class: 'tally', hidden: true });
+nav.append(...PAGES.map(([name, title]) => h('a', { href: `#/${name}`, text: title }, name === 'silent' && tally)));
+store.onGateway = () => {
+  const { gateway, silent } = store;
+  tally.hidden = silent.length === 0;
+  setText(tally, String(silent.length));
+  alarm.hidden = gateway?.connected !== false;
+  if (gateway?.connected === false) {
+    setText(alarm, `The broker ${gateway.broker} is away: ${countText(gateway.journal.depth)} readings wait for it.`);
+  }
+};
 store.onLink = (connected) => {
   link.classList.toggle('off', !connected);
   setText(link, connected ? 'live' : 'no connection to the gateway');

@@ -4,14 +4,14 @@ import { h, setText } from './dom.ts';
 import { clockText, countText } from './format.ts';
 import { hexView, partsTable } from './hex-view.ts';
 import type { Page } from './page.ts';
-import type { Store } from './store.ts';
+import { labelOf, type Store } from './store.ts';
 
 const MAX_ROWS = 300;
 const PREVIEW_BYTES = 24;
 
 export function framesPage(store: Store, query: URLSearchParams): Page {
   const list = h('div', { class: 'frames', role: 'log', 'aria-live': 'off', 'aria-label': 'Frames' });
-  const note = h('p', { class: 'summary', 'aria-live': 'polite' });
+  const note = h('p', { class: 'summary', role: 'status' });
   let waiting: FrameView[] = [];
   let paused = false;
   let missed = 0;
@@ -20,10 +20,16 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
   const source = select(
     'Source',
     'all sources',
-    store.sources.map(({ id }) => id),
+    store.sources.map(({ id }) => [id, id] as const),
     query.get('source'),
   );
-  const device = select('Device', 'all devices', [...store.devices.keys()].toSorted(), query.get('device'));
+  const devices = [...store.devices.values()].map((one) => [one.alias, labelOf(one)] as const);
+  const device = select(
+    'Device',
+    'all devices',
+    devices.toSorted(([, a], [, b]) => a.localeCompare(b)),
+    query.get('device'),
+  );
   const faults = h('input', { type: 'checkbox', id: 'faults' });
   const pause = h('button', { type: 'button', class: 'primary', 'aria-pressed': 'false', text: 'Pause' });
   const clear = h('button', { type: 'button', text: 'Clear' });
@@ -35,7 +41,10 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
   };
   const draw = (): void => {
     frameDue = 0;
-    const rows = waiting.slice(-MAX_ROWS).map(row).toReversed();
+    const rows = waiting
+      .slice(-MAX_ROWS)
+      .map((frame) => row(store, frame))
+      .toReversed();
     waiting = [];
     list.prepend(...rows);
     while (list.childElementCount > MAX_ROWS) list.lastElementChild?.remove();
@@ -43,7 +52,7 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
   const setPaused = (now: boolean): void => {
     paused = now;
     pause.setAttribute('aria-pressed', String(paused));
-    setText(pause, paused ? 'Go on' : 'Pause');
+    setText(pause, paused ? 'Resume' : 'Pause');
     tell();
   };
   const filter = (): void => {
@@ -73,17 +82,16 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
     element: h(
       'section',
       {},
-      h('h1', { text: 'Live frames' }),
+      h('div', { class: 'toolbar' }, h('h1', { text: 'Live frames' }), note),
       h(
         'div',
-        { class: 'toolbar' },
+        { class: 'toolbar filters' },
         source.element,
         device.element,
-        h('label', { for: 'faults' }, faults, ' faults only'),
+        h('label', { for: 'faults', class: 'check' }, faults, 'Faults only'),
         pause,
         clear,
       ),
-      note,
       list,
     ),
     listener: {
@@ -113,23 +121,26 @@ function isFault({ kind, problem, reason }: FrameView): boolean {
 function select(
   name: string,
   all: string,
-  choices: readonly string[],
+  choices: readonly (readonly [value: string, text: string])[],
   chosen: string | null,
 ): { element: HTMLElement; field: HTMLSelectElement } {
-  const known = chosen === null || choices.includes(chosen) ? choices : [...choices, chosen];
+  const isKnown = chosen === null || choices.some(([value]) => value === chosen);
+  const known = isKnown ? choices : [...choices, [chosen, chosen] as const];
   const field = h(
     'select',
     {},
     h('option', { value: '', text: all }),
-    ...known.map((text) => h('option', { value: text, text, selected: text === chosen })),
+    ...known.map(([value, text]) => h('option', { value, text, selected: value === chosen })),
   );
   return { element: h('label', {}, h('span', { class: 'sr', text: name }), field), field };
 }
 
-function row(frame: FrameView): HTMLElement {
+function row(store: Store, frame: FrameView): HTMLElement {
   const { ts, direction, kind, reason, message, source, device, peer, length, hex, problem } = frame;
   const fault = isFault(frame);
   const what = kind === 'skip' ? `skipped: ${reason ?? ''}` : (message ?? 'frame');
+  const known = device === undefined ? undefined : store.devices.get(device);
+  const who = known === undefined ? (device ?? peer) : labelOf(known);
   const summary = h(
     'summary',
     {},
@@ -139,8 +150,8 @@ function row(frame: FrameView): HTMLElement {
       title: direction === 'in' ? 'received' : 'sent',
       text: direction === 'in' ? '→' : '←',
     }),
-    h('span', { class: fault ? 'badge bad' : kind === 'skip' ? 'badge' : 'badge good', text: what }),
-    h('span', { class: 'who', text: device ?? peer }),
+    h('span', { class: 'what' }, h('span', { class: fault ? 'badge bad' : 'badge', text: what })),
+    h('span', { class: 'who', text: who, title: who }),
     hexView(frame, PREVIEW_BYTES),
   );
   const details = h('details', { class: fault ? 'frame fault' : 'frame' }, summary);

@@ -1,10 +1,11 @@
 /** The last hours of one channel: the line of its values, and around it the least and greatest of each ten seconds. */
 import uPlot from 'uplot';
 import type { DeviceHistory } from '../api-types.ts';
-import { h } from './dom.ts';
+import { h, setText } from './dom.ts';
+import { clockText, timeText, valueText } from './format.ts';
 import type { LiveChannel } from './store.ts';
 
-const HEIGHT = 160;
+const HEIGHT = 150;
 const BUCKET_MS = 10_000;
 /** Redrawn at most this often. */
 const DRAW_MS = 1_000;
@@ -15,6 +16,8 @@ type Columns = [number[], number[], number[], number[]];
 export class Plot {
   readonly element: HTMLElement;
   readonly #channel: LiveChannel;
+  /** What stands under the pointer, or the newest value. */
+  readonly #told = h('span', { class: 'told' });
   readonly #resize: ResizeObserver;
   readonly #scheme = matchMedia('(prefers-color-scheme: dark)');
   readonly #onScheme = (): void => this.#make();
@@ -25,9 +28,12 @@ export class Plot {
 
   constructor(channel: LiveChannel) {
     this.#channel = channel;
-    const { name, unit } = channel;
-    this.element = h('figure', { class: 'plot', 'aria-label': `${name} over the last hours` });
-    this.element.append(h('figcaption', { text: unit === '' ? name : `${name} (${unit})` }));
+    const { name } = channel;
+    this.element = h(
+      'figure',
+      { class: 'plot', 'aria-label': `${name} over the last hours` },
+      h('figcaption', {}, h('span', { text: name }), this.#told),
+    );
     this.#resize = new ResizeObserver(() => this.#chart?.setSize({ width: this.#width, height: HEIGHT }));
     this.#resize.observe(this.element);
     this.#scheme.addEventListener('change', this.#onScheme);
@@ -74,6 +80,28 @@ export class Plot {
   #draw(): void {
     this.#timer = undefined;
     this.#chart?.setData(this.#data);
+    this.element.dataset['points'] = String(this.#data[0].length);
+    this.#tell(this.#chart?.cursor.idx);
+  }
+
+  #tell(at: number | null | undefined): void {
+    const [t, last, min, max] = this.#data;
+    const index = at ?? t.length - 1;
+    const value = last[index];
+    if (value === undefined) return setText(this.#told, '');
+    const text = (number: number): string => this.#text(number);
+    const [low, high] = [min[index] as number, max[index] as number];
+    const range = low === high ? '' : ` (${text(low)} … ${text(high)})`;
+    const unit = this.#channel.unit === '' ? '' : ` ${this.#channel.unit}`;
+    setText(
+      this.#told,
+      `${at === undefined || at === null ? '' : `${timeText((t[index] as number) * 1_000)}  `}${text(value)}${unit}${range}`,
+    );
+  }
+
+  #text(value: number): string {
+    if (this.#channel.type === 'bool') return value === 0 ? 'off' : 'on';
+    return valueText({ unit: '', precision: this.#channel.precision }, value);
   }
 
   /** Colours are fixed in a chart: another scheme is another chart. */
@@ -81,33 +109,65 @@ export class Plot {
     this.#chart?.destroy();
     const style = getComputedStyle(this.element);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
-    const { unit, type } = this.#channel;
-    const stepped = type === 'bool' ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
+    const font = `12px ${style.fontFamily}`;
+    const axis = {
+      stroke: colour('--muted'),
+      font,
+      grid: { stroke: colour('--line'), width: 1 },
+      ticks: { show: false },
+    };
+    const isBool = this.#channel.type === 'bool';
+    const stepped = isBool ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
     this.#chart = new uPlot(
       {
         width: this.#width,
         height: HEIGHT,
-        cursor: { points: { size: 6 } },
-        legend: { show: true, live: true },
-        scales: { x: { time: true } },
-        axes: [axis, { ...axis, size: 56 }],
+        cursor: { points: { size: 7 }, y: false, drag: { x: false, y: false } },
+        legend: { show: false },
+        padding: [10, 26, 0, 0],
+        scales: { x: { time: true }, ...(isBool && { y: { range: [-0.15, 1.15] } }) },
+        axes: [
+          {
+            ...axis,
+            size: 28,
+            space: 70,
+            values: (_, splits, __, ___, step) => splits.map((at) => axisTime(at, step)),
+          },
+          {
+            ...axis,
+            size: 58,
+            ...(isBool ? { splits: [0, 1], values: () => ['off', 'on'] } : { values: axisNumbers }),
+          },
+        ],
         series: [
           {},
           {
-            label: unit === '' ? 'last' : `last ${unit}`,
             stroke: colour('--accent'),
             width: 2,
-            points: { show: false },
+            points: { show: (chart) => chart.data[0].length < 3, size: 5 },
             ...(stepped !== undefined && { paths: stepped }),
           },
-          { label: 'least', stroke: 'transparent', points: { show: false } },
-          { label: 'greatest', stroke: 'transparent', points: { show: false } },
+          { stroke: 'transparent', points: { show: false } },
+          { stroke: 'transparent', points: { show: false } },
         ],
         bands: [{ series: [3, 2], fill: colour('--band') }],
+        hooks: { setCursor: [(chart) => this.#tell(chart.cursor.idx)] },
       },
       this.#data,
       this.element,
     );
+    this.element.dataset['points'] = String(this.#data[0].length);
+    this.#tell(undefined);
   }
+}
+
+function axisTime(seconds: number, stepSeconds: number): string {
+  const text = clockText(seconds * 1_000);
+  return stepSeconds < 60 ? text.slice(0, 8) : text.slice(0, 5);
+}
+
+/** As many digits as the step between them asks for. */
+function axisNumbers(_: unknown, splits: number[], __: number, ___: number, step: number): string[] {
+  const digits = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step) - 1e-9)));
+  return splits.map((value) => (Math.abs(value) >= 1e6 ? value.toExponential(2) : value.toFixed(digits)));
 }

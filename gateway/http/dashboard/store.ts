@@ -22,10 +22,11 @@ import type {
   WholeState,
   Wish,
 } from '../api-types.ts';
+import { Trail } from './trail.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 export type LiveChannel = Mutable<ChannelState>;
-export type LiveDevice = Mutable<Omit<DeviceState, 'channels'>> & { channels: LiveChannel[]; version: number };
+export type LiveDevice = Mutable<Omit<DeviceState, 'channels'>> & { channels: LiveChannel[] };
 
 /** What a page may want to hear of. */
 export interface Listener {
@@ -42,6 +43,8 @@ export interface Listener {
   log?(line: LogLine): void;
 }
 
+/** What every page wants: the frame around it shows some of it. */
+const ALWAYS = ['devices', 'gateway', 'silent'] as const;
 const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
 
 export class Store {
@@ -49,17 +52,29 @@ export class Store {
   readonly devices = new Map<string, LiveDevice>();
   sources: readonly SourceState[] = [];
   silent: readonly SilentPeer[] = [];
+  /** What was drawn of channels lately, by `device/channel`: it outlives the page that shows it. */
+  readonly trails = new Map<string, Trail>();
   /** The gateway's clock against ours, ms. */
   #ahead = 0;
   #socket: WebSocket | undefined;
   #tries = 0;
+  #loading = false;
   #listener: Listener = {};
   #wish: Wish = { watch: [] };
   onLink: (connected: boolean) => void = () => undefined;
+  /** The gateway has told of itself: once a second. */
+  onGateway: () => void = () => undefined;
 
   /** Unix milliseconds by the gateway's clock. */
   now(): number {
     return Date.now() + this.#ahead;
+  }
+
+  trail(device: string, channel: string): Trail {
+    const key = `${device}/${channel}`;
+    let trail = this.trails.get(key);
+    if (trail === undefined) this.trails.set(key, (trail = new Trail()));
+    return trail;
   }
 
   /** The page that is shown now, and what it wants of the feed. */
@@ -97,14 +112,16 @@ export class Store {
     this.gateway = state.gateway;
     this.sources = state.sources;
     this.silent = state.silent;
-    this.devices.clear();
+    const gone = new Set(this.devices.keys());
     for (const device of state.devices) {
-      this.devices.set(device.alias, {
-        ...device,
-        channels: device.channels.map((channel) => ({ ...channel })),
-        version: -1,
-      });
+      gone.delete(device.alias);
+      // The same objects as long as they are the same devices: pages hold on to them.
+      const known = this.devices.get(device.alias);
+      if (known?.id === device.id) update(known, device);
+      else this.devices.set(device.alias, { ...device, channels: device.channels.map((channel) => ({ ...channel })) });
     }
+    for (const alias of gone) this.devices.delete(alias);
+    this.onGateway();
     this.#listener.structure?.();
   }
 
@@ -136,7 +153,9 @@ export class Store {
   }
 
   #sendWish(): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(this.#wish));
+    if (this.#socket?.readyState === WebSocket.OPEN) {
+      this.#socket.send(JSON.stringify({ ...this.#wish, watch: [...new Set([...this.#wish.watch, ...ALWAYS])] }));
+    }
   }
 
   #received(push: Push): void {
@@ -159,6 +178,7 @@ export class Store {
         return;
       case 'gateway':
         this.gateway = push.d;
+        this.onGateway();
         this.#listener.gateway?.();
         return;
       case 'frame':
@@ -182,6 +202,7 @@ export class Store {
       channel.value = news[0];
       channel.ts = news[1];
       channel.quality = news[2] ?? 'good';
+      if (typeof news[0] === 'number' || typeof news[0] === 'boolean') channel.plotted = true;
       changed.push(channel);
     }
     if (changed.length > 0) this.#listener.values?.(device, changed);
@@ -190,14 +211,42 @@ export class Store {
   #takeDevices(news: (Push & { t: 'devices' })['d']): void {
     // A device or channel that we do not know: everything anew. It is rare.
     let unknown = news.length !== this.devices.size;
-    for (const { version, ...known } of news) {
+    for (const known of news) {
       const device = this.devices.get(known.alias);
-      if (device === undefined || (device.version >= 0 && device.version !== version)) unknown = true;
-      if (device !== undefined) Object.assign(device, known, { version });
+      if (device === undefined || device.version !== known.version) unknown = true;
+      // The version is taken over with the channels that it stands for.
+      else Object.assign(device, known);
     }
-    if (unknown) void this.#load().catch(() => undefined);
+    if (unknown) this.#reload();
     else this.#listener.devices?.();
   }
+
+  /** One at a time: while a fleet comes up, devices are new every second. */
+  #reload(): void {
+    if (this.#loading) return;
+    this.#loading = true;
+    void this.#load()
+      .catch(() => undefined)
+      .then(() => (this.#loading = false));
+  }
+}
+
+/** Takes over what is new; channels that stay are the same objects. */
+function update(known: LiveDevice, news: DeviceState): void {
+  const before = new Map(known.channels.map((channel) => [channel.alias, channel]));
+  const channels = news.channels.map((channel) => Object.assign(before.get(channel.alias) ?? {}, channel));
+  Object.assign(known, news, { channels });
+}
+
+/** What people call it: the name that the configuration gives it, or else the one that it gives itself. */
+export function titleOf({ alias, id, name }: Pick<DeviceState, 'alias' | 'id' | 'name'>): string {
+  return alias === id && name !== '' ? name : alias;
+}
+
+/** The same in one word, and different for different devices. */
+export function labelOf(device: Pick<DeviceState, 'alias' | 'id' | 'name'>): string {
+  const title = titleOf(device);
+  return title === device.alias ? title : `${title} …${device.id.slice(-4)}`;
 }
 
 async function get<T>(path: string): Promise<T> {

@@ -149,6 +149,7 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
 
   hold(): void {
     this.#holds++;
+    this.#doubts.understood();
   }
 
   letGo(): void {
@@ -243,6 +244,7 @@ export class LinkStream implements Session, Stranger, Carrier, Origin {
           this.#refuseOther(other);
           return;
         }
+        if (this.#sessions.length === 0) this.#doubts.seen(bytes);
         this.#decoder.push(bytes);
       }
     }

@@ -87,7 +87,14 @@ export class LinkTable {
 
   /** The device of the session that a frame says it belongs to. */
   deviceOf(frame: Uint8Array): Device | undefined {
-    return this.#sessions.get(sealedSid(frame))?.link.device;
+    const sid = sealedSid(frame);
+    if (sid !== 0) return this.#sessions.get(sid)?.link.device;
+    // Who has no session yet says in the message who it is.
+    const decoded = decodeFrame(frame);
+    const body = decoded.ok ? decodeBody(decoded.frame) : undefined;
+    const message = body?.ok === true ? body.message : undefined;
+    if (message?.type !== 'REPORT' && message?.type !== 'HELLO') return undefined;
+    return this.#links.get(idOf(message.device))?.device;
   }
 
   /** The link state of a device that was heard in this run. */

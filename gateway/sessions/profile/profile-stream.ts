@@ -52,7 +52,11 @@ export class ProfileStream implements Session, Stranger, TalkLine {
   readonly #talk: LineTalk;
   readonly #queue: PollQueue<Member>;
   readonly #replies: HeldReplies;
-  readonly #doubts = new Doubts();
+  readonly #doubts = new Doubts(
+    () => profileMeaning(this.#speaker.instance),
+    'Frames come, and no device of the configuration is their sender.',
+    false,
+  );
   readonly #timer: Timer;
   readonly #openedAt: number;
   readonly #rate: DeviceRate | undefined;
@@ -199,6 +203,7 @@ export class ProfileStream implements Session, Stranger, TalkLine {
       } else {
         this.#heardAt = this.#host.now();
         this.#busyAt = Math.max(this.#busyAt, this.#heardAt);
+        if (this.#stranger || this.#source.counters.frames === 0) this.#doubts.seen(bytes);
         this.#speaker.decoder.push(bytes);
       }
     }
