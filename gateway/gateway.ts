@@ -158,7 +158,10 @@ export async function startGateway(
     limits,
     watch,
     figures: (device) => view.lineFigures(parts, device),
-    profileOf: (device) => profiles.get(device)?.use.profile.about,
+    profileOf: (device) => {
+      const known = profiles.get(device);
+      return known && { ...known.use.profile.about, uses: (number) => known.uses(number) };
+    },
     discovery: config.discovery,
     version: VERSION,
     deviceByAlias: (alias) => registry.byAlias(alias),

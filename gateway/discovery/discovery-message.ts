@@ -36,6 +36,8 @@ export interface DeviceProfile {
   readonly title: string;
   /** The models that it may be. */
   readonly models: readonly string[];
+  /** Whether it has the channel of this number: an earlier form of the profile may have had it, and it has no values any more. */
+  readonly uses: (number: number) => boolean;
 }
 
 /** As JSON; `components` by a key that is unique within the device. */
@@ -92,7 +94,9 @@ export function deviceMessage(device: Device, options: DiscoveryOptions): Discov
     hasProfile: profile !== undefined,
   };
   const components: Record<string, Component> = {};
-  for (const channel of device.channels.values()) components[channel.alias] = entityOf(channel, place);
+  for (const channel of device.channels.values()) {
+    if (profile?.uses(channel.number) !== false) components[channel.alias] = entityOf(channel, place);
+  }
   Object.assign(components, linkEntities(place));
   return {
     device: {

@@ -94,6 +94,11 @@ export class ProfileDevice {
     this.#context.listener.online(device, line.id);
   }
 
+  /** Whether the profile has the channel of this number; of others, only the journal may have readings still. */
+  uses(number: number): boolean {
+    return this.#map.of(number) !== undefined;
+  }
+
   /** The line is gone. */
   left(line: ProfileLine, why: SessionEnd): void {
     if (this.line !== line) return;

@@ -229,13 +229,26 @@ describe('the entities of the line to a device', () => {
   });
 
   it('are others for a device with a profile, which has a maker and no serial number', () => {
-    const profile = { vendor: 'Plantower', title: 'PMS5003 dust sensor', models: ['PMS5003', 'PMS7003'] };
+    const profile = {
+      vendor: 'Plantower',
+      title: 'PMS5003 dust sensor',
+      models: ['PMS5003', 'PMS7003'],
+      uses: () => true,
+    };
     const message = deviceMessage(device, { ...options, profileOf: () => profile });
     deviceDiscovery.parse(message);
     expect(message.device).toMatchObject({ manufacturer: 'Plantower', model: 'PMS5003 dust sensor' });
     expect(message.device).not.toHaveProperty('serial_number');
     expect(keysOf(message)).toContain('link-timeouts');
     expect(keysOf(message)).not.toContain('link-event');
+  });
+
+  it('leaves out a channel that the profile does not have any more', () => {
+    const profile = { vendor: undefined, title: 'x', models: [], uses: (number: number) => number !== 1 };
+    const { components } = deviceMessage(device, { ...options, profileOf: () => profile });
+    const gone = device.channels.get(1)?.alias ?? '';
+    expect(Object.keys(components)).not.toContain(gone);
+    expect(Object.keys(components).some((key) => device.channels.size > 1 && !key.startsWith('link-'))).toBe(true);
   });
 });
 

@@ -48,6 +48,10 @@ interface Gateway {
 /** The way from the journal to the broker, without devices. */
 function startService(url: string, journal: Journal, deadLetters?: DeadLetters): Gateway {
   const service = createMqttService({
+    figures: () => ({}),
+    profileOf: () => undefined,
+    discovery: undefined,
+    version: '0.0.0',
     connection: { url, clientId: 'gateway', minBackoffMs: 20, maxBackoffMs: 50 },
     base: 'b',
     qos: 1,

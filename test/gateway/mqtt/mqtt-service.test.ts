@@ -37,6 +37,10 @@ async function world(options: MosquittoOptions = {}, retained: Record<string, st
   const journal = new MemoryJournal();
   const device = testDevice([channel(1, 'a'), channel(2, 'relay', { type: 'bool', writable: true })]);
   const service = createMqttService({
+    figures: () => ({}),
+    profileOf: () => undefined,
+    discovery: undefined,
+    version: '0.0.0',
     connection: { url: broker.url, clientId: 'gateway', minBackoffMs: 20, maxBackoffMs: 50 },
     base: 'b',
     qos: 1,
