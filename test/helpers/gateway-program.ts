@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +16,8 @@ export class GatewayProgram {
   /** All that it has logged. */
   readonly log: LogLine[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), 'gateway-'));
+  /** Its configuration. */
+  readonly file = join(this.#folder, 'bytes2mqtt.yaml');
   readonly #process: ChildProcess;
   readonly #closed: Promise<unknown>;
   readonly #waiting: (() => void)[] = [];
@@ -30,11 +32,8 @@ export class GatewayProgram {
     under: readonly string[] = [],
   ) {
     if (!existsSync(MAIN)) throw new Error('the program is not built: npm run build');
-    const config = join(this.#folder, 'bytes2mqtt.yaml');
-    // JSON is YAML too.
-    const own = { mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' }, http: { port: 0 } };
-    writeFileSync(config, JSON.stringify({ ...own, ...more, sources }));
-    const command = [...under, process.execPath, MAIN, 'run', '--config', config];
+    this.save(sources, more);
+    const command = [...under, process.execPath, MAIN, 'run', '--config', this.file];
     const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
     this.#closed = once(child, 'close').then(() => this.#wake());
@@ -42,6 +41,22 @@ export class GatewayProgram {
       this.log.push(parseLine(line));
       this.#wake();
     });
+  }
+
+  /** Puts another configuration in the place of the present one, as editors do it. */
+  save(sources: readonly Readonly<Record<string, unknown>>[], more: Readonly<Record<string, unknown>> = {}): void {
+    // JSON is YAML too.
+    const own = { mqtt: { url: 'mqtt://127.0.0.1:1' }, log: { format: 'json' }, http: { port: 0 } };
+    this.saveText(JSON.stringify({ ...own, ...more, sources }));
+  }
+
+  saveText(text: string): void {
+    writeFileSync(`${this.file}.swp`, text);
+    renameSync(`${this.file}.swp`, this.file);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
   }
 
   /** Process id; of `under`, if that does not replace itself. */
