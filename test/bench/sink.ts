@@ -1,5 +1,6 @@
 /**
- * A broker that only counts: accepts CONNECT, acknowledges SUBSCRIBE and QoS 1, throws the messages away. It takes the
+ * A broker that only counts: accepts CONNECT, acknowledges SUBSCRIBE and QoS 1, throws the messages away (but returns what
+ * the gateway says to itself). It takes the
  * broker's cost out of a measurement. Run as a child process; tells its port, and its counts when asked.
  */
 import { createServer, type Socket } from 'node:net';
@@ -9,8 +10,25 @@ const CONNECT = 1;
 const PUBLISH = 3;
 const SUBSCRIBE = 8;
 const PINGREQ = 12;
+const WATERMARK = 'bytes2mqtt/bridge/watermark';
 
 let readings = 0;
+
+/**
+ * The gateway asks a broker what it remembers by publishing to a topic that it has subscribed to, and waits for that to
+ * come back. Devices are called by 16 hex digits, of which `r` is none.
+ */
+function isWatermark(data: Buffer, body: number, topicBytes: number): boolean {
+  return topicBytes === WATERMARK.length && data[body + 2 + WATERMARK.indexOf('r')] === 0x72;
+}
+
+/** The same message, to the one who sent it, with QoS 0. */
+function echo(data: Buffer, body: number, idAt: number, end: number, flags: number): Buffer {
+  const rest = data.subarray((flags & 6) === 0 ? idAt : idAt + 2, end);
+  const length = idAt - body + rest.length;
+  const head = length < 0x80 ? [length] : [(length & 0x7f) | 0x80, length >> 7];
+  return Buffer.concat([Buffer.from([0x30, ...head]), data.subarray(body, idAt), rest]);
+}
 
 function serve(socket: Socket): void {
   const scanner = new PacketScanner();
@@ -19,11 +37,12 @@ function serve(socket: Socket): void {
   socket.on('error', () => undefined);
   socket.on('data', (chunk: Buffer) => {
     const acks: number[] = [];
-    scanner.push(chunk, (type, flags, data, body) => {
+    scanner.push(chunk, (type, flags, data, body, end) => {
       if (type === PUBLISH) {
         const topicBytes = data.readUInt16BE(body);
-        if (isReadings(topicBytes)) readings++;
         const idAt = body + 2 + topicBytes;
+        if (isWatermark(data, body, topicBytes)) socket.write(echo(data, body, idAt, end, flags));
+        else if (isReadings(topicBytes)) readings++;
         if ((flags & 6) !== 0) acks.push(0x40, 2, data[idAt] as number, data[idAt + 1] as number);
       } else if (type === CONNECT) {
         version = data[body + 6] as number;
