@@ -18,7 +18,7 @@ export interface ConfigDiff {
     /** As they are to be. */
     readonly changed: readonly SourceConfig[];
   };
-  /** Keys below `devices.<id>` that have changed, by id. */
+  /** Keys below `devices.<id>` that have changed, by id; none of them where only the device itself has come or gone. */
   readonly devices: ReadonlyMap<string, readonly (keyof DeviceConfig)[]>;
   /** Keys as in the file, e.g. `limits.frame_s`. */
   readonly limits: readonly string[];
@@ -65,7 +65,7 @@ function comparable(source: SourceConfig): object {
   const { profile, ...plain } = source;
   const { devices = [], ...use } = profile ?? {};
   const tls = 'tls' in source ? source.tls?.files : undefined;
-  return { ...plain, tls, use, devices: devices.map(({ profile: _, ...device }) => device) };
+  return { ...plain, tls, use, devices: devices.map((device) => ({ ...device, profile: undefined })) };
 }
 
 function changedDevices(
@@ -77,7 +77,7 @@ function changedDevices(
     const keys = DEVICE_KEYS.filter(
       (key) => !isDeepStrictEqual(valueOf(before.get(id), key), valueOf(after.get(id), key)),
     );
-    if (keys.length > 0) changed.set(id, keys);
+    if (keys.length > 0 || before.has(id) !== after.has(id)) changed.set(id, keys);
   }
   return changed;
 }
@@ -91,9 +91,8 @@ function changedKeys(section: string, before: object | undefined, after: object 
   if (before === undefined && after === undefined) return [];
   if (before === undefined || after === undefined) return [`${section}.enabled`];
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  const value = (of: object, key: string): unknown => (of as Record<string, unknown>)[key];
   return Array.from(keys)
-    .filter((key) => !isDeepStrictEqual(value(before, key), value(after, key)))
+    .filter((key) => !isDeepStrictEqual(Reflect.get(before, key), Reflect.get(after, key)))
     .map((key) => `${section}.${fileKey(key)}`);
 }
 

@@ -184,9 +184,17 @@ export class DeviceRegistry {
     this.#forget(device);
   }
 
-  /** The configuration has changed: names that it gives are taken from whoever else has them. Returns whose has changed. */
+  /**
+   * The configuration has changed: names that it gives are taken from whoever else has them, and a device that it does not
+   * name any more and that was never here is forgotten. Returns whose alias has changed.
+   */
   configure(aliases: ReadonlyMap<string, string>): Renamed[] {
+    const absent = Array.from(this.#byId.values()).filter(
+      ({ id, lastSeen, restored }) =>
+        this.#names.isConfigured(id) && !aliases.has(id) && lastSeen === undefined && restored === undefined,
+    );
     this.#names.configure(aliases);
+    for (const device of absent) this.#forget(device);
     const before = Array.from(this.#byId.values(), (device) => ({ device, before: device.alias }));
     this.#byAlias.clear();
     const devices = before.map(({ device }) => device);

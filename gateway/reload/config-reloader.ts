@@ -48,7 +48,7 @@ export class ConfigReloader {
   readonly #options: ConfigReloaderOptions;
   readonly #file: string;
   readonly #gateway: Promise<Reconfigurable>;
-  readonly #started: (gateway: Reconfigurable) => void;
+  #started: ((gateway: Reconfigurable) => void) | undefined;
   readonly #watch: ConfigWatch;
   #hasFile: boolean;
   #last: Promise<unknown> = Promise.resolve();
@@ -61,9 +61,7 @@ export class ConfigReloader {
     this.#options = options;
     this.#hasFile = options.hasFile;
     this.#file = resolve(options.cwd, options.path ?? DEFAULT_FILE);
-    let started: (gateway: Reconfigurable) => void = () => undefined;
-    this.#gateway = new Promise((resolved) => (started = resolved));
-    this.#started = started;
+    this.#gateway = new Promise((resolved) => (this.#started = resolved));
     this.#watch = new ConfigWatch({
       folder: dirname(this.#file),
       file: basename(this.#file),
@@ -74,7 +72,7 @@ export class ConfigReloader {
 
   /** The gateway runs: what was asked for before is done now. */
   start(gateway: Reconfigurable): void {
-    this.#started(gateway);
+    this.#started?.(gateway);
   }
 
   /** Reads and applies it, after what was asked for before. */
@@ -89,7 +87,7 @@ export class ConfigReloader {
     this.#closed = true;
     this.#watch.close();
     // Before the start there is nothing that could be under way.
-    this.#started({ reconfigure: async () => ({ applied: [], needsRestart: [] }), event: () => undefined });
+    this.#started?.({ reconfigure: async () => ({ applied: [], needsRestart: [] }), event: () => undefined });
     await this.#last;
   }
 

@@ -74,7 +74,6 @@ export class Reconfiguration {
     for (const config of [...changed, ...added]) sources.add(config);
     // One that cannot be opened is told and tried again, like any other.
     void sources.open();
-    const told = (verb: string) => (source: { readonly id: string }) => `source ${source.id} ${verb}`;
     applied.push(...removed.map(told('removed')), ...changed.map(told('changed')), ...added.map(told('added')));
     applied.push(...this.#renewCertificates(next));
     return { applied, needsRestart: diff.restart };
@@ -106,6 +105,10 @@ export class Reconfiguration {
     }
     return applied;
   }
+}
+
+function told(verb: string): (source: { readonly id: string }) => string {
+  return ({ id }) => `source ${id} ${verb}`;
 }
 
 /** Says which names given by request are not used. */

@@ -114,7 +114,8 @@ export class ProfileDevice {
     const nextSeq = this.#seq + 1;
     // As after a restart: the channels go by their aliases, which keep their numbers.
     device.declare(stored);
-    device.restored = { id: device.id, boot, nextSeq, schema: stored, schemaCrc: 1 };
+    // Otherwise nothing was said in this boot, and the device was never here.
+    if (this.#noted) device.restored = { id: device.id, boot, nextSeq, schema: stored, schemaCrc: 1 };
   }
 
   /** Looks whether it has been silent for too long. */

@@ -17,6 +17,9 @@ function load(text: string): Config {
 const diff = (before: string, after: string) => diffConfig(load(before), load(after));
 const SOURCES = 'sources:\n  - { name: a, tcp: "127.0.0.1:0" }\n  - { name: b, udp: "127.0.0.1:0" }\n';
 
+const names = ({ id }: { readonly id: string }): string => id;
+const lineWith = (what: string): string => `sources:\n  - { name: line, serial: /dev/ttyUSB0, ${what} }\n`;
+
 describe('diffConfig', () => {
   it('sees nothing where nothing is, also with profiles, which are compiled anew each time', () => {
     // Of one folder: the path of the journal is absolute.
@@ -32,7 +35,6 @@ describe('diffConfig', () => {
       SOURCES,
       'sources:\n  - { name: b, udp: "127.0.0.1:0", receive_buffer: 4096 }\n  - { name: c, tcp: "127.0.0.1:0" }\n',
     );
-    const names = ({ id }: { readonly id: string }): string => id;
     expect([sources.added.map(names), sources.removed.map(names), sources.changed.map(names)]).toEqual([
       ['c'],
       ['a'],
@@ -48,8 +50,7 @@ describe('diffConfig', () => {
     ['baud: 115200', 'silence_s: 5', true],
     ['baud: 115200', 'parity: none', false],
   ])('a line with %s that gets %s', (before, after, isChanged) => {
-    const text = (what: string): string => `sources:\n  - { name: line, serial: /dev/ttyUSB0, ${what} }\n`;
-    expect(diff(text(before), text(after)).sources.changed).toHaveLength(isChanged ? 1 : 0);
+    expect(diff(lineWith(before), lineWith(after)).sources.changed).toHaveLength(isChanged ? 1 : 0);
   });
 
   it('a profile of the user whose text has changed changes its source', () => {
