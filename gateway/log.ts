@@ -5,8 +5,9 @@
  * Whoever logs text from the wire passes it through `printable()` (protocol) first. As a second wall, what would move
  * a terminal's cursor or turn its text around is escaped here in everything that is logged.
  */
+import { createRequire } from 'node:module';
 import pino from 'pino';
-import { prettyFactory } from 'pino-pretty';
+import type { prettyFactory } from 'pino-pretty';
 
 /** From the least serious to none at all. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -92,11 +93,16 @@ export function isPretty(format: LogFormat, stream: { readonly isTTY?: boolean }
   return format === 'auto' ? stream.isTTY === true : format === 'pretty';
 }
 
+/** Only loaded for a terminal: a service writes JSON, and has better use for the memory. */
+function pretty(): typeof prettyFactory {
+  return (createRequire(import.meta.url)('pino-pretty') as { prettyFactory: typeof prettyFactory }).prettyFactory;
+}
+
 /** Written at once and in this thread: a worker would lose the last lines of a crash. */
 function stream(options: LogOptions): pino.DestinationStream {
   const out = options.write === undefined ? pino.destination({ dest: 2, sync: true }) : { write: options.write };
   if (!options.pretty) return out;
-  const format = prettyFactory({
+  const format = pretty()({
     colorize: options.colour ?? (process.stderr.isTTY && process.env['NO_COLOR'] === undefined),
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,

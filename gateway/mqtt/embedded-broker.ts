@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Aedes } from 'aedes';
 import { GatewayError } from '../errors.ts';
 
 export interface EmbeddedBroker {
@@ -23,6 +22,8 @@ const PORTS_TRIED = 20;
  * @throws GatewayError ADDRESS_IN_USE when none is free
  */
 export async function startEmbeddedBroker(firstPort: number = FIRST_PORT): Promise<EmbeddedBroker> {
+  // Who has a broker needs none of this in memory.
+  const { Aedes } = await import('aedes');
   const broker = await Aedes.createBroker();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
