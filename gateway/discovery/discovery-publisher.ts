@@ -130,8 +130,9 @@ export class DiscoveryPublisher {
   // ---------------------------------------------------------------------------------------------------------------
 
   #all(withState: boolean): void {
-    const { topics } = this.#options;
-    this.#publish(bridgeNodeId(topics.base), bridgeMessage(this.#options));
+    const { connection, prefix, topics } = this.#options;
+    const bridge = JSON.stringify(bridgeMessage(this.#options));
+    connection.publish(discoveryTopic(prefix, bridgeNodeId(topics.base)), bridge, { qos: 1, retain: true });
     for (const device of this.#options.devices()) this.#add(device, withState);
   }
 
@@ -196,7 +197,7 @@ export class DiscoveryPublisher {
     return nodeId.includes('/') ? undefined : nodeId;
   }
 
-  /** All is told again with each connection, so that nothing has to be kept for the next. */
+  /** All devices are told again with each connection, so that nothing has to be kept for the next. */
   #publish(nodeId: string, message: object, retain = true): void {
     const topic = discoveryTopic(this.#options.prefix, nodeId);
     this.#options.connection.publish(topic, JSON.stringify(message), { qos: 1, retain, keep: false });

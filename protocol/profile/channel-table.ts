@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts';
 import type { Path, Problems } from './problems.ts';
 import type { ProfileChannel } from './profile.ts';
 import { ALIAS } from './schema-leaves.ts';
-import type { ShownSpec } from './spec.ts';
+import type { ConvertSpec, ShownSpec } from './spec.ts';
 
 export const MAX_PROFILE_CHANNELS = 256;
 
@@ -119,6 +119,7 @@ function toChannel(entry: ChannelEntry): ProfileChannel {
     totalIncreasing: spec.total_increasing,
     precision: spec.precision,
     options,
+    closed: 'names' in spec && (spec as ConvertSpec).names?.['other'] !== undefined,
     range: spec.range,
     command,
     readable,

@@ -83,8 +83,10 @@ export interface ProfileChannel {
   readonly totalIncreasing: boolean;
   /** Decimals worth showing. */
   readonly precision: number | undefined;
-  /** For text that is one of a few: all of them, in the order of the file. */
+  /** For text that is made of a few words: all of them, in the order of the file. */
   readonly options: readonly string[] | undefined;
+  /** It is always exactly one of them: no flags, and no number that has no name. */
+  readonly closed?: boolean;
   /** What the sensor can measure, in shown units; outside the quality is `out_of_range`. */
   readonly range: readonly [number, number] | undefined;
   /** The command that sets what this channel shows; undefined: read only. */

@@ -142,7 +142,7 @@ function toDeviceChannel(channel: ProfileChannel, number: number, alias: string,
     diagnostic,
     readable: channel.readable,
     ...(command !== undefined && { control: command.kind, ...(command.step !== undefined && { step: command.step }) }),
-    ...pick('options', command?.options ?? options),
+    ...pick('options', command?.options ?? (channel.closed === true ? options : undefined)),
     ...pick('range', command?.range ?? range),
     ...pick('precision', precision),
   };
