@@ -118,6 +118,8 @@ async function runFleet(args: readonly string[], stop: AbortSignal): Promise<Fle
 function demoConfig(cable: PtyPair | undefined, folder: string): Config {
   const env = {
     BYTES2MQTT_JOURNAL_DIR: folder,
+    // The usual port may be taken by a gateway that is at work.
+    BYTES2MQTT_HTTP_PORT: '0',
     BYTES2MQTT_SOURCES_0_TCP: '127.0.0.1:0',
     BYTES2MQTT_SOURCES_1_UDP: '127.0.0.1:0',
     ...(cable !== undefined && { BYTES2MQTT_SOURCES_2_SERIAL: cable.a }),
@@ -180,6 +182,7 @@ function headingOf(gateway: RunningGateway, cable: PtyPair | undefined): string[
     `  devices over   TCP ${tcp?.where}, UDP ${udp?.where}, ${cable === undefined ? 'no serial line' : `serial ${cable.a}`}`,
     ...(cable === undefined ? [`                 (${NO_PTY})`] : []),
     `  MQTT broker    ${gateway.broker}, topics ${gateway.base}/#`,
+    ...(gateway.dashboard === undefined ? [] : [`  dashboard      http://${gateway.dashboard}/`]),
     `  look yourself  ${subscribeCommand(gateway)}   (in another terminal; Ctrl-C ends the demo)`,
   ];
 }

@@ -16,7 +16,7 @@ import type { Duplex } from 'node:stream';
 import type { GatewayError } from '../errors.ts';
 import { listenError } from '../sources/io-errors.ts';
 import { Access, type Asked, SESSION_COOKIE } from './access.ts';
-import { LOGIN_STYLE, LOGIN_STYLE_PATH, loginPage } from './login-page.ts';
+import { LOGIN_ICON_PATH, LOGIN_STYLE, LOGIN_STYLE_PATH, loginPage } from './login-page.ts';
 import { type Answer, problem, send } from './responses.ts';
 import type { StaticFiles } from './static-files.ts';
 
@@ -189,6 +189,8 @@ export class HttpServer {
     if (status === 401) {
       const isPage = method === 'GET' && path === '/';
       if (method === 'GET' && path === LOGIN_STYLE_PATH) return { status: 200, type: 'text/css', body: LOGIN_STYLE };
+      const icon = path === LOGIN_ICON_PATH ? this.#options.files.answer(path, '') : undefined;
+      if (icon !== undefined && method === 'GET') return icon;
       const headers = { 'www-authenticate': 'Bearer realm="bytes2mqtt"' };
       if (isPage) return { status, type: 'text/html; charset=utf-8', body: loginPage(false), headers };
       return { ...problem(status, 'a token is needed: authorization: Bearer TOKEN'), headers };

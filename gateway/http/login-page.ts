@@ -1,6 +1,8 @@
 /** What is shown to whom has no token: one field, without any script. */
 
 export const LOGIN_STYLE_PATH = '/login.css';
+/** The one file that everybody gets. */
+export const LOGIN_ICON_PATH = '/icon.svg';
 
 export const LOGIN_STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -19,6 +21,7 @@ export function loginPage(wrong: boolean): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>bytes2mqtt</title>
+<link rel="icon" href="${LOGIN_ICON_PATH}">
 <link rel="stylesheet" href="${LOGIN_STYLE_PATH}">
 <form method="post" action="/login">
 <h1>bytes2mqtt</h1>

@@ -36,6 +36,14 @@ export function setText(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Other children for `box`; a link that had the focus has it again. */
+export function replace(box: Element, ...children: Element[]): void {
+  const focused = box.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : undefined;
+  box.replaceChildren(...children);
+  if (typeof focused !== 'string') return;
+  box.querySelector<HTMLElement>(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
 /** A table with a header row; on small screens its rows become blocks, labelled by the header. */
 export function table(
   headers: readonly string[],

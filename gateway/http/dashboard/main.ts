@@ -7,7 +7,7 @@
  */
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
-import { h, setText } from './dom.ts';
+import { h, replace, setText } from './dom.ts';
 import { countText } from './format.ts';
 import { devicePage } from './page-device.ts';
 import { devicesPage } from './page-devices.ts';
@@ -57,12 +57,7 @@ function show(): void {
   const page = makePage();
   shown = page;
   document.title = `${page.title} – bytes2mqtt`;
-  const focused = document.activeElement?.getAttribute('href');
-  main.replaceChildren(page.element);
-  // Made anew under the hands of somebody who goes by the keyboard: what had the focus has it again.
-  if (focused !== undefined && focused !== null && document.activeElement === document.body) {
-    main.querySelector<HTMLElement>(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  }
+  replace(main, page.element);
   const rebuild = (): void => {
     if (shown === page && page.isOutdated?.() !== false) show();
   };
@@ -84,6 +79,11 @@ store.onLink = (connected) => {
   link.classList.toggle('off', !connected);
   setText(link, connected ? 'live' : 'no connection to the gateway');
 };
+// Not by its address: what stands behind the # chooses the page.
+find('skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
 addEventListener('hashchange', () => {
   show();
   main.focus({ preventScroll: true });

@@ -7,6 +7,8 @@ import type { Page } from './page.ts';
 import { labelOf, type Store } from './store.ts';
 
 const MAX_ROWS = 300;
+/** New rows move all the others: so they come in a few strokes a second. */
+const DRAW_MS = 200;
 const PREVIEW_BYTES = 24;
 
 export function framesPage(store: Store, query: URLSearchParams): Page {
@@ -15,7 +17,7 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
   let waiting: FrameView[] = [];
   let paused = false;
   let missed = 0;
-  let frameDue = 0;
+  let due: number | undefined;
 
   const source = select(
     'Source',
@@ -40,7 +42,7 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
     setText(note, parts.join(' · '));
   };
   const draw = (): void => {
-    frameDue = 0;
+    due = undefined;
     const rows = waiting
       .slice(-MAX_ROWS)
       .map((frame) => row(store, frame))
@@ -100,7 +102,7 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
       frame: (frame) => {
         if (paused || (faults.checked && !isFault(frame))) return;
         waiting.push(frame);
-        if (frameDue === 0) frameDue = requestAnimationFrame(draw);
+        due ??= window.setTimeout(draw, DRAW_MS);
       },
       dropped: (frames) => {
         missed += frames;
@@ -109,7 +111,7 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
     },
     close: () => {
       removeEventListener('keydown', onKey);
-      cancelAnimationFrame(frameDue);
+      clearTimeout(due);
     },
   };
 }
@@ -138,7 +140,7 @@ function select(
 function row(store: Store, frame: FrameView): HTMLElement {
   const { ts, direction, kind, reason, message, source, device, peer, length, hex, problem } = frame;
   const fault = isFault(frame);
-  const what = kind === 'skip' ? `skipped: ${reason ?? ''}` : (message ?? 'frame');
+  const what = kind === 'skip' ? `skipped: ${reason ?? ''}` : (problem?.code ?? message ?? 'frame');
   const known = device === undefined ? undefined : store.devices.get(device);
   const who = known === undefined ? (device ?? peer) : labelOf(known);
   const summary = h(

@@ -1,6 +1,6 @@
 /** Who is connected and says nothing that is understood, and why. */
 import type { SilentPeer } from '../api-types.ts';
-import { h } from './dom.ts';
+import { h, replace } from './dom.ts';
 import { agoText, bytesText, countText, durationText } from './format.ts';
 import { hexText } from './hex-view.ts';
 import type { Page } from './page.ts';
@@ -15,7 +15,8 @@ export function silentPage(store: Store): Page {
     // What is selected, or has the focus, stays while nothing is new.
     if (text === drawn) return;
     drawn = text;
-    box.replaceChildren(
+    replace(
+      box,
       cards.length === 0
         ? h('p', { class: 'empty', text: 'Everybody who is connected is understood.' })
         : h('div', { class: 'cards wide' }, ...cards),

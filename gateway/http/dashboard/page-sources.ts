@@ -1,5 +1,5 @@
 /** The ways in: what is open, what came, what was refused, and why. */
-import { h, table } from './dom.ts';
+import { h, replace, table } from './dom.ts';
 import { bytesText, countsText, countText } from './format.ts';
 import type { Page } from './page.ts';
 import type { Store } from './store.ts';
@@ -28,7 +28,7 @@ export function sourcesPage(store: Store): Page {
         .filter((text) => typeof text === 'string' && text !== '')
         .join('; ') || 'nothing',
     ]);
-    box.replaceChildren(table(['Source', 'State', 'Connections', 'Bytes', 'Not accepted'], rows, 'Sources'));
+    replace(box, table(['Source', 'State', 'Connections', 'Bytes', 'Not accepted'], rows, 'Sources'));
   };
   refresh();
   return {
