@@ -14,7 +14,7 @@ import { performance } from 'node:perf_hooks';
 import { Acceptor, type SessionFactory } from './acceptor.ts';
 import { Announcer } from './announcer.ts';
 import { aliasesOf } from './config/aliases.ts';
-import { formatProblem } from './config/problem.ts';
+import { formatProblem, type Problem } from './config/problem.ts';
 import type { Config, LimitsConfig, SourceConfig } from './config/schema.ts';
 import type { Transport } from './devices/device.ts';
 import { DeviceRequests } from './devices/device-requests.ts';
@@ -22,6 +22,7 @@ import { NO_NAMES } from './devices/device-names.ts';
 import { NamesFile } from './devices/names-file.ts';
 import { DeviceRegistry, type Renamed } from './devices/registry.ts';
 import { openJournalOf } from './journal-of.ts';
+import { deviceProfileOf } from './discovery/device-profile.ts';
 import { DatagramAnswers } from './limits/datagram-answers.ts';
 import { HandshakeGate } from './limits/handshake-gate.ts';
 import { LimitWatch } from './limits/limit-watch.ts';
@@ -158,10 +159,7 @@ export async function startGateway(
     limits,
     watch,
     figures: (device) => view.lineFigures(parts, device),
-    profileOf: (device) => {
-      const known = profiles.get(device);
-      return known && { ...known.use.profile.about, uses: (number) => known.uses(number) };
-    },
+    profileOf: (device) => deviceProfileOf(device, profiles.get(device)),
     discovery: config.discovery,
     version: VERSION,
     deviceByAlias: (alias) => registry.byAlias(alias),
@@ -406,7 +404,9 @@ async function reload(options: GatewayOptions): Promise<unknown> {
   const outcome = await options.reload?.();
   if (outcome === undefined)
     throw new RequestError('this gateway was started without a configuration to be read again');
-  if (!outcome.ok) throw new RequestError(outcome.problems.map((problem) => formatProblem(problem)).join('\n'));
+  // What is there is for the log: over MQTT goes what would be right.
+  const lineOf = (problem: Problem): string => formatProblem({ ...problem, found: undefined });
+  if (!outcome.ok) throw new RequestError(outcome.problems.map(lineOf).join('\n'));
   return { applied: outcome.applied, needs_restart: outcome.needsRestart };
 }
 

@@ -52,14 +52,6 @@ export function diffConfig(running: Config, next: Config): ConfigDiff {
   };
 }
 
-/** Nothing is different. */
-export function isEmptyDiff({ sources, devices, limits, logLevel, restart }: ConfigDiff): boolean {
-  const { added, removed, changed } = sources;
-  return (
-    [added, removed, changed, limits, restart].every((list) => list.length === 0) && devices.size === 0 && !logLevel
-  );
-}
-
 /** Without what is compiled, which is never equal, and what `limits` say, which a listener takes over as it runs. */
 function comparable(source: SourceConfig): object {
   const { profile, ...plain } = source;

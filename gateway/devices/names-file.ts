@@ -49,8 +49,8 @@ export class NamesFile {
     try {
       synced(openSync(draft, 'w', 0o600), (file) => writeSync(file, `${text}\n`));
       renameSync(draft, this.#path);
-      // The new name has to be on the disk as well.
-      synced(openSync(dirname(this.#path), 'r'), () => undefined);
+      // The new name has to be on the disk as well; Windows has no such call.
+      if (process.platform !== 'win32') synced(openSync(dirname(this.#path), 'r'), () => undefined);
       return true;
     } catch (error) {
       this.#log.warn({ file: this.#path, err: error }, 'names given by request hold until the next start only');

@@ -91,6 +91,9 @@ export class RegisteredDevice implements Device {
   }
 }
 
+/** Devices removed by request of which it is known how far they had come. */
+const MAX_FORGOTTEN = 1_000;
+
 /** A device whose alias has changed. */
 export interface Renamed {
   readonly device: RegisteredDevice;
@@ -162,7 +165,7 @@ export class DeviceRegistry {
     const { id } = state;
     const alias = storedAlias(state) ?? id;
     if (this.#names.isRemoved(id) && !this.#byId.has(id)) {
-      this.#forgotten.set(id, state);
+      this.#remember(state);
       return resume(new RegisteredDevice(id, alias), state);
     }
     const device = this.#byId.get(id) ?? this.obtain(id, alias) ?? new RegisteredDevice(id, alias);
@@ -182,6 +185,7 @@ export class DeviceRegistry {
   remove(device: RegisteredDevice): void {
     this.#names.remove(device.id);
     this.#forget(device);
+    if (device.restored !== undefined) this.#remember(device.restored);
   }
 
   /**
@@ -229,6 +233,12 @@ export class DeviceRegistry {
     }
     // An alias of the configuration may look like another device's id: that one then has to step aside.
     return `${id}_id`;
+  }
+
+  #remember(state: DeviceState): void {
+    this.#forgotten.set(state.id, state);
+    const [oldest] = this.#forgotten.keys();
+    if (this.#forgotten.size > MAX_FORGOTTEN && oldest !== undefined) this.#forgotten.delete(oldest);
   }
 
   #makeRoom(): boolean {

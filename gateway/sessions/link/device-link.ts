@@ -186,9 +186,17 @@ export class DeviceLink {
     this.#commands?.restart();
   }
 
-  /** Gives up what waits for the device; `why` is for the people who wait. */
+  /**
+   * Gives up what waits for the device; `why` is for the people who wait. How far it has come stays with the device, for
+   * whoever takes it up again: an old boot must not look new then.
+   */
   forget(why: string): void {
     this.#commands?.close(why);
+    const { id, schema } = this.device;
+    const boot = this.newestBoot;
+    if (boot === 0) return;
+    const nextSeq = boot === this.#boot ? this.#window.next : (this.#boots.next(boot) ?? 1);
+    this.device.restored = { id, boot, nextSeq, schema, schemaCrc: this.#knownSchemaCrc };
   }
 
   /** The journal has room again for what it had none for. */

@@ -19,7 +19,7 @@ const ID = 'a1b2c3d4e5f60718';
 const OTHER = '06c51a616d2da385';
 const KEY = Uint8Array.from({ length: 32 }, (_, index) => index);
 const hex = (key: Uint8Array): string => Buffer.from(key).toString('hex');
-const LATER = '\njournal: { durability: memory, dir: /nowhere }\nhttp: { enabled: false }\n';
+const LATER = '\njournal: { durability: memory, dir: /nowhere }\nhttp: { enabled: false }\ndiscovery: { enabled: false }\n';
 
 function config(text: string, files: Record<string, string> = {}): Config {
   const loaded = loadText(text + LATER, {}, files);
@@ -140,6 +140,28 @@ describe('names', () => {
   });
 });
 
+describe('a device removed by request', () => {
+  it('is known again when it is back, and what it sends a second time is not taken for new', async () => {
+    const { gateway, subscriber } = await start(TCP);
+    const port = portOf(gateway, 'tcp');
+    const first = await device(port);
+    first.readings(1, sample(1));
+    await first.acknowledged(1);
+    expect(await ask(subscriber, 'device_remove', { device: ID })).toMatchObject({ status: 'error' });
+    first.close();
+    await subscriber.waitFor(({ payload }) => payload.includes('"device_offline"'));
+    expect(await ask(subscriber, 'device_remove', { device: ID })).toMatchObject({ status: 'ok' });
+    expect(await ask(subscriber, 'devices', {})).toMatchObject({ data: [] });
+    // Its ACK was lost, as far as it knows.
+    const again = await device(port);
+    again.readings(1, sample(1));
+    again.readings(2, sample(2));
+    await again.acknowledged(2);
+    await subscriber.waitFor(({ payload }) => payload.includes(`"${ID}-7-2"`));
+    expect(subscriber.received.filter(({ payload }) => payload.includes(`"${ID}-7-1"`))).toHaveLength(1);
+  });
+});
+
 describe('limits', () => {
   it('hold for who comes from then on, and for rates at once', async () => {
     const { gateway, subscriber } = await start(TCP);
@@ -186,6 +208,32 @@ describe('sources', () => {
     first.readings(1, sample(1));
     await first.acknowledged(1);
   });
+
+  it('may come and go as often as they like: nothing stays behind, and who is beside them goes on', async () => {
+    const { gateway, subscriber } = await start(TCP);
+    const mine = await device(portOf(gateway, 'tcp'));
+    const both = config(`${TCP}  - { name: more, tcp: "127.0.0.1:0" }\n  - { name: dgram, udp: "127.0.0.1:0" }\n`);
+    for (let seq = 1; seq <= 20; seq++) {
+      await gateway.reconfigure(both);
+      await expect.poll(() => gateway.sources.map(({ state }) => state)).toEqual(['open', 'open', 'open']);
+      const guests = [
+        await LinkDevice.tcp(portOf(gateway, 'more'), BigInt(`0x${OTHER}`)),
+        await LinkDevice.udp(portOf(gateway, 'dgram'), 0x77n),
+      ];
+      await Promise.all(guests.map(async (guest) => guest.hello({ boot: seq })));
+      for (const guest of guests) guest.readings(1, sample(seq));
+      await Promise.all(guests.map(async (guest) => guest.acknowledged(1)));
+      mine.readings(seq, sample(seq));
+      await gateway.reconfigure(config(TCP));
+      await Promise.all(guests.map(async (guest) => guest.next('BYE')));
+      for (const guest of guests) guest.close();
+    }
+    await mine.acknowledged(20);
+    expect((await mine.settled()).map(({ type }) => type)).not.toContain('BYE');
+    await subscriber.waitForCount(60, ({ topic }) => /^bytes2mqtt\/[0-9a-f]{16}(\/history)?$/.test(topic));
+    expect(gateway.sources).toHaveLength(1);
+    expect(gateway.health()).toMatchObject({ connections: 1, strangers: 0 });
+  }, 20_000);
 
   it.skipIf(ptyProgram() === undefined)('a serial line that changes is let go before it is opened again', async () => {
     const cable = await openPtyPair();
