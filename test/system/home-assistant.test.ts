@@ -268,6 +268,13 @@ describe.skipIf(lacks('mosquitto'))('what is gone', () => {
     // It has declared nothing; a number is shown all the same.
     const [entity] = entitiesOf(config);
     expect(entity?.platform === 'sensor' && render(entity.value_template ?? '', '{"ch1":21.5}')).toBe('21.5');
+    // What it tells of itself is an event.
+    device.send({ type: 'GAP', first: 2, lost: 3 }, { seq: 4 });
+    const said = await client.waitFor(({ topic }) => topic === `bytes2mqtt/${alias}/event`);
+    const event = entitiesOf(config).find(({ platform }) => platform === 'event')!;
+    const told = render('value_template' in event ? (event.value_template ?? '') : '', said.payload);
+    expect(complaint(event, told)).toBeUndefined();
+    expect(JSON.parse(told)).toMatchObject({ event_type: 'readings_lost', readings: 3 });
     device.close();
     await client.waitFor(({ topic, payload }) => topic === `bytes2mqtt/${alias}/availability` && payload === 'offline');
     await client.publish('bytes2mqtt/bridge/request/device_remove', JSON.stringify({ device: alias }));

@@ -212,8 +212,6 @@ describe('the discovery message of the gateway', () => {
 
 describe('the entities of the line to a device', () => {
   const device = described(MODELS[0]!.schema);
-  const keysOf = (message: ReturnType<typeof deviceMessage>): string[] =>
-    Object.keys(message.components).filter((key) => key.startsWith('link-'));
 
   it('are diagnostic, and only what matters to most is enabled', () => {
     const { components } = deviceMessage(device, options);
@@ -239,8 +237,8 @@ describe('the entities of the line to a device', () => {
     deviceDiscovery.parse(message);
     expect(message.device).toMatchObject({ manufacturer: 'Plantower', model: 'PMS5003 dust sensor' });
     expect(message.device).not.toHaveProperty('serial_number');
-    expect(keysOf(message)).toContain('link-timeouts');
-    expect(keysOf(message)).not.toContain('link-event');
+    expect(message.components).toHaveProperty('link-timeouts');
+    expect(message.components).not.toHaveProperty('link-event');
   });
 
   it('leaves out a channel that the profile does not have any more', () => {

@@ -4,7 +4,7 @@ import { bridgeNodeId, nodeIdOf } from '../../../gateway/discovery/discovery-mes
 import { DiscoveryPublisher } from '../../../gateway/discovery/discovery-publisher.ts';
 import { Topics } from '../../../gateway/mqtt/topics.ts';
 import type { ChannelDeclaration } from '../../../protocol/index.ts';
-import { deviceDiscovery } from './home-assistant-schema.ts';
+import { deviceDiscovery, type Entity } from './home-assistant-schema.ts';
 
 const STATUS = 'homeassistant/status';
 
@@ -229,8 +229,9 @@ describe('discovery', () => {
     await vi.advanceTimersByTimeAsync(4_000);
     const [before, after] = world.messagesOf(device);
     expect(after?.['a']).toMatchObject({ state_topic: 'b2m/greenhouse' });
-    const idOf = (one: unknown): unknown => (one as { unique_id: unknown }).unique_id;
-    expect(idOf(after?.['a'])).toBe(idOf(before?.['a']));
+    // The same entity as before.
+    const { unique_id: id } = (before?.['a'] ?? {}) as Partial<Entity>;
+    expect(after?.['a']).toMatchObject({ unique_id: id });
     expect(world.restated).toEqual(['greenhouse']);
   });
 
