@@ -173,7 +173,9 @@ test('odd characters in paths are not taken for more than they are', () => {
     seesHomes: false,
     lowPorts: false,
   });
-  expect(unit).toContain(String.raw`ExecStart="/opt/no de" "/opt/50%%/$$HOME/\"q\"\\" run --config /etc/c.yaml`);
+  expect(unit).toContain(
+    String.raw`ExecStart="/opt/no de" --max-semi-space-size=4 "/opt/50%%/$$HOME/\"q\"\\" run --config /etc/c.yaml`,
+  );
   expect(unit).toContain('ReadWritePaths="/mnt/a b"\n');
 });
 
