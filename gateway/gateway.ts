@@ -404,10 +404,13 @@ async function reload(options: GatewayOptions): Promise<unknown> {
   const outcome = await options.reload?.();
   if (outcome === undefined)
     throw new RequestError('this gateway was started without a configuration to be read again');
-  // What is there is for the log: over MQTT goes what would be right.
-  const lineOf = (problem: Problem): string => formatProblem({ ...problem, found: undefined });
-  if (!outcome.ok) throw new RequestError(outcome.problems.map(lineOf).join('\n'));
+  if (!outcome.ok) throw new RequestError(outcome.problems.map(toldOverMqtt).join('\n'));
   return { applied: outcome.applied, needs_restart: outcome.needsRestart };
+}
+
+/** What is there is for the log: here only what would be right. */
+function toldOverMqtt(problem: Problem): string {
+  return formatProblem({ ...problem, found: undefined });
 }
 
 function tellOfEmbeddedBroker(log: Log, port: number): void {
