@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } fr
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { NODE_FLAGS } from '../../gateway/service-manager/unit-file.ts';
 import { end, isRunning, start } from './children.ts';
 import type { Control, Struck } from './preload.ts';
 import type { Durability } from './scenario.ts';
@@ -25,7 +26,7 @@ export interface GatewayOptions {
   readonly journal?: Readonly<Record<string, unknown>> | undefined;
   /** Keys of the section `limits`; besides, they are wide open unless `shipped`. */
   readonly limits?: Readonly<Record<string, unknown>> | undefined;
-  /** Limits as they are shipped, but for those named. */
+  /** Limits as they are shipped, but for those named; and the flags of Node that the unit file has. */
   readonly shipped?: boolean;
   /** Whether clocks and disk can be made to lie. */
   readonly preload?: boolean;
@@ -89,11 +90,12 @@ export class GatewayProcess {
   spawn(control: Control = {}): void {
     const { preload = false, folder } = this.#options;
     if (!existsSync(PROGRAM)) throw new Error('the gateway is not built: npm run build');
+    const flags = this.#options.shipped === true ? NODE_FLAGS : [];
     const hooks = preload ? ['--import', pathToFileURL(PRELOAD).href] : [];
     this.#spawnedAt = performance.now();
     this.#listening = 0;
     this.#ending = false;
-    const child = start(process.execPath, [...hooks, PROGRAM, 'run', '--config', this.#config], {
+    const child = start(process.execPath, [...flags, ...hooks, PROGRAM, 'run', '--config', this.#config], {
       cwd: folder,
       env: { ...process.env, CHAOS_CONTROL: JSON.stringify(control) },
       stdio: ['ignore', 'ignore', 'pipe', ...(preload ? (['ipc'] as const) : [])],

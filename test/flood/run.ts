@@ -35,13 +35,14 @@ const MAX_P99_MS = 500;
 const SAMPLE_MS = 200;
 /** What V8 does not give back within this time after an attack counts as kept. */
 const AFTERMATH_MS = 5_000;
-const MAX_GROWTH_BYTES = 30 * 1_048_576;
 const FIRST_DEVICE = 0xf100_0000_0000_0000n;
 
 interface Row {
   readonly name: 'defaults' | 'raised';
   readonly about: string;
   readonly limits: Readonly<Record<string, unknown>>;
+  /** Resident memory may grow by so much. */
+  readonly maxGrowthBytes: number;
 }
 
 const ROWS: readonly Row[] = [
@@ -49,6 +50,8 @@ const ROWS: readonly Row[] = [
     name: 'defaults',
     about: 'the limits as they are shipped: most of the slow ones are let go again',
     limits: {},
+    // A thousand connections a second come and go: what they leave is collected some seconds later.
+    maxGrowthBytes: 64 * 1_048_576,
   },
   {
     name: 'raised',
@@ -62,6 +65,7 @@ const ROWS: readonly Row[] = [
       frames_per_s: 1_000_000,
       bytes_per_s: 100_000_000,
     },
+    maxGrowthBytes: 30 * 1_048_576,
   },
 ];
 
@@ -76,8 +80,7 @@ interface Result {
 
 /** Resident bytes of the gateway. */
 interface Memory {
-  /** The most before the attack, with 50 good devices, and what it was right before it. */
-  readonly mostBefore: number;
+  /** Right before the attack, with 50 good devices. */
   readonly before: number;
   /** The most from then on until the end, the pause behind the attack included. */
   readonly most: number;
@@ -147,7 +150,7 @@ async function flood(row: Row, seconds: number, timed: boolean): Promise<Result>
     }
     const quiet = await measure(devices, Math.min(10, seconds));
     const before = gateway.rssBytes;
-    const mostBefore = peak.take();
+    peak.take();
 
     const attack: Attack = { port, slow: SLOW, garbage: GARBAGE, garbageBytesPerS: GARBAGE_BYTES_PER_S };
     let report: AttackReport = { standing: 0, closed: 0, garbageBytes: 0 };
@@ -160,12 +163,12 @@ async function flood(row: Row, seconds: number, timed: boolean): Promise<Result>
     const lost = devices.filter(({ closed }) => closed).length;
     await end(child, 'SIGTERM');
     await sleep(AFTERMATH_MS);
-    const memory = { mostBefore, before, most: peak.take(), after: gateway.rssBytes };
-    const growth = memory.most - memory.mostBefore;
+    const memory = { before, most: peak.take(), after: gateway.rssBytes };
+    const growth = memory.most - memory.before;
 
     if (lost > 0) failures.push(`${lost} good devices were disconnected`);
     failures.push(...gateway.crashes);
-    if (growth > MAX_GROWTH_BYTES) failures.push(`memory has grown by ${mib(growth)}`);
+    if (growth > row.maxGrowthBytes) failures.push(`memory has grown by ${mib(growth)}`);
     if (timed && flooded.p99 >= MAX_P99_MS) failures.push(`p99 of the ACK is ${flooded.p99.toFixed(0)} ms`);
     for (const device of devices) device.close();
     return { row, quiet, flooded, memory, attack: report, failures };
@@ -217,11 +220,11 @@ function show({ row, quiet, flooded, memory, attack, failures }: Result, seconds
   say(
     `  attack   ${attack.standing} slow connections stand, ${attack.closed} closed; ${rate.toFixed(1)} MB/s of noise`,
   );
-  const { mostBefore, before, most, after } = memory;
+  const { before, most, after } = memory;
+  const growth = `${most < before ? '' : '+'}${mib(most - before)}`;
   say(
-    `  memory   at most ${mib(mostBefore)} before (${mib(before)} right before), at most ${mib(most)} during and after it`,
+    `  memory   ${mib(before)} before, at most ${mib(most)} during and after it: ${growth}; ${mib(after)} at the end`,
   );
-  say(`           ${most < mostBefore ? '' : '+'}${mib(most - mostBefore)}; ${mib(after)} at the end`);
   for (const failure of failures) say(`  FAILED   ${failure}`);
 }
 
