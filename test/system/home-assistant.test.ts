@@ -281,6 +281,41 @@ describe.skipIf(lacks('mosquitto'))('what is gone', () => {
     await client.waitFor(({ topic, payload }) => topic === config.topic && payload === '');
   });
 
+  test('a channel that has gone out of a profile meanwhile goes, and all else stays as it was', async () => {
+    const broker = await startMosquitto();
+    onTestFinished(() => broker.close());
+    const client = await connectClient(broker.url);
+    onTestFinished(() => client.close());
+    const folder = mkdtempSync(join(tmpdir(), 'home-assistant-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const profile = join(folder, 'scale.yaml');
+    const stable = '\n  stable: { at: 1, bit: 0 }';
+    const text = `title: Scale\nframing: { sync: 5a, length: 4 }\nfields:\n  weight: { at: 2, type: u16, unit: kg, class: weight }`;
+    const source = { name: 'line', connect: '127.0.0.1:1', profile, device: 'kitchen' };
+    const more = { mqtt: { url: broker.url }, journal: { dir: join(folder, 'data') } };
+    const isOurs = (message: Received): boolean => isConfig(message) && aliasOf(message) === source.device;
+    const keysOf = (message: Received): string[] =>
+      Object.keys(discoveryOf(message).components).filter((key) => !key.startsWith('link-'));
+    // Written, read again as it was, and read without one of its fields.
+    let said = 0;
+    for (const fields of [stable, stable, '']) {
+      writeFileSync(profile, text + fields);
+      const gateway = new GatewayProgram([source], more);
+      said += fields === '' ? 2 : 1;
+      await client.waitForCount(said, isOurs);
+      await gateway.stop();
+    }
+    const messages = client.received.filter(isOurs);
+    expect(messages.map(keysOf)).toEqual([
+      ['weight', 'stable'],
+      ['weight', 'stable'],
+      ['weight', 'stable'],
+      ['weight'],
+    ]);
+    expect(discoveryOf(messages[2]!).components['stable']).toEqual({ platform: 'binary_sensor' });
+    expect(client.received.filter(({ topic, payload }) => CONFIG.test(topic) && payload === '')).toEqual([]);
+  });
+
   test('two gateways with devices of the same name leave each other alone', async () => {
     const broker = await startMosquitto();
     onTestFinished(() => broker.close());
