@@ -78,6 +78,7 @@ try {
     '--rate',
     '1',
   ).stderr.resume();
+  // oxlint-disable-next-line no-unmodified-loop-condition -- by the broker
   while (firstAt === undefined) await pause(10);
   // Sessions and schemas are said once; what is measured is what goes on.
   await pause(10_000);
