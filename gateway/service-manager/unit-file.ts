@@ -20,7 +20,7 @@ export interface UnitOptions {
 }
 
 /** With which a gateway is started that runs for years. */
-export const NODE_FLAGS = ['--max-semi-space-size=4'] as const;
+export const NODE_FLAGS = ['--max-semi-space-size=4', '--v8-pool-size=1'] as const;
 
 /** First line of every unit file of ours: only such a file is written over. */
 export const UNIT_MARK = '# Written by "bytes2mqtt install-service".';
@@ -46,7 +46,7 @@ After=modprobe@usbserial.service modprobe@cdc_acm.service
 # Ready when every source has been tried once. The messages come from systemd-notify, a child of the gateway.
 Type=notify
 NotifyAccess=all
-# V8 keeps up to 48 MB for young objects when it sees fit; 12 do, also in a flood.
+# V8 keeps up to 48 MB for young objects when it sees fit; 12 do, also in a flood. Each of its threads holds on to memory, too.
 ExecStart=${[node, ...NODE_FLAGS, program, 'run', '--config', config].map(word).join(' ')}
 ExecReload=/bin/kill -HUP $MAINPID
 User=${user}

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { installService } from '../../../gateway/commands/install-service.ts';
 import { loadConfig } from '../../../gateway/config/load.ts';
 import {
   type Installation,
@@ -39,8 +40,9 @@ function machine(files: Readonly<Record<string, string>> = {}): Machine & { read
     root,
     isRoot: true,
     hasSystemd: true,
-    node: process.execPath,
-    program: process.execPath,
+    // Files that everybody may read.
+    node: '/bin/sh',
+    program: '/bin/sh',
     ran,
     run: (command) => {
       ran.push(command[0] ?? '');
@@ -174,7 +176,7 @@ test('odd characters in paths are not taken for more than they are', () => {
     lowPorts: false,
   });
   expect(unit).toContain(
-    String.raw`ExecStart="/opt/no de" --max-semi-space-size=4 "/opt/50%%/$$HOME/\"q\"\\" run --config /etc/c.yaml`,
+    String.raw`ExecStart="/opt/no de" --max-semi-space-size=4 --v8-pool-size=1 "/opt/50%%/$$HOME/\"q\"\\" run --config /etc/c.yaml`,
   );
   expect(unit).toContain('ReadWritePaths="/mnt/a b"\n');
 });
@@ -186,13 +188,38 @@ describe('the command', () => {
     expect(stdout).toMatch(/^# Written by .*[^]*\[Install\]\nWantedBy=multi-user.target\n$/);
   });
 
-  test.skipIf(existsSync('/run/systemd/system'))('refuses where systemd does not run, also to try it', async () => {
-    for (const args of [[], ['--dry-run']]) {
-      const { code, stderr } = await cli(['install-service', ...args]);
-      expect(code).toBe(1);
-      expect(stderr).toContain('systemd does not run here');
-    }
-    expect(existsSync(UNIT_PATH)).toBe(false);
+  test.each([
+    ['where systemd does not run', { hasSystemd: false }, 'systemd does not run here'],
+    ['to whoever is not root', { isRoot: false }, 'only root may do that'],
+    [
+      'where the service would not see the program',
+      { program: '/tmp/main.js' },
+      'the service does not see /tmp/main.js',
+    ],
+  ])('refuses %s, also to try it', (_, differs, message) => {
+    const on = { ...machine(), ...differs };
+    const told: string[] = [];
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => told.push(String(text)) > 0);
+    vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect([{}, { dryRun: true }].map((options) => installService(options, on))).toEqual([1, 1]);
+    expect(told.join('')).toContain(message);
+    expect(on.ran).toEqual([]);
+    expect(existsSync(join(on.root, UNIT_PATH))).toBe(false);
+  });
+
+  test('says each thing that it did, and what to do next; with --dry-run it does nothing', () => {
+    const on = machine();
+    const said: string[] = [];
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect(installService({ dryRun: true }, on)).toBe(0);
+    expect(on.ran).toEqual([]);
+    const planned = said.splice(0).filter((line) => line.startsWith('  '));
+    expect(installService({}, on)).toBe(0);
+    expect(said.slice(0, planned.length)).toEqual(planned);
+    expect(said.join('')).toContain('sudo systemctl enable bytes2mqtt');
+    expect(existsSync(join(on.root, UNIT_PATH))).toBe(true);
   });
 
   test('a wrong user is a wrong use', async () => {
