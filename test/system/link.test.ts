@@ -37,7 +37,8 @@ async function setUp(): Promise<Setting> {
       { name: 'udp', udp: `${HOST}:0` },
       { name: 'line', serial: cable.a },
     ],
-    { mqtt: { url: broker.url } },
+    // Discovery has the last state said once more, for Home Assistant; here everything is to come once.
+    { mqtt: { url: broker.url }, discovery: { enabled: false } },
   );
   cleanups.push(async () => expect(await gateway.stop()).toBe(0));
   await gateway.line((line) => line['source'] === 'line' && typeof line['where'] === 'string');

@@ -57,6 +57,8 @@ async function setUp(): Promise<Setting> {
   const aliased = { [GREENHOUSE.id]: { alias: 'greenhouse', key: GREENHOUSE.key } };
   const more = {
     mqtt: { url: broker.url },
+    // Or the last state is said once more, for Home Assistant.
+    discovery: { enabled: false },
     devices: { ...Object.fromEntries(KEYED.map(({ id, key }) => [id, { key }])), ...aliased },
     journal: { dir: join(folder(), 'journal'), durability: 'process' },
     limits: LIMITS,
