@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { addSecret } from '../../../gateway/config/secrets-file.ts';
@@ -25,6 +25,16 @@ describe('a secret that is added', () => {
     }
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(secretsIn(path)).toEqual({ greenhouse: '12' });
+  });
+
+  it('belongs to the owner of its folder, whoever adds it: the service reads what root writes', () => {
+    const folder = configFolder();
+    const path = join(folder, 'secrets.yaml');
+    const owner = process.getuid?.() === 0 ? 1_234 : statSync(folder).uid;
+    chownSync(folder, owner, statSync(folder).gid);
+    expect(addSecret(path, 'a', 'x', false)).toMatchObject({ ok: true });
+    expect(addSecret(path, 'b', 'x', false)).toMatchObject({ ok: true });
+    expect(statSync(path).uid).toBe(owner);
   });
 
   it.each([
