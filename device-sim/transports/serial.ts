@@ -45,6 +45,7 @@ export class SerialLine implements Transport {
       baudRate: this.#baud,
       autoOpen: false,
       highWaterMark: HIGH_WATER_BYTES,
+      ...HANG_UP_BINDING,
     });
     this.#port = port;
     port.on('data', (bytes: Buffer) => {
@@ -61,7 +62,6 @@ export class SerialLine implements Transport {
         this.#ended(Object.assign(error, { code: openErrorCode(error.message) }));
         return;
       }
-      treatNoBytesAsHangUp(port.port);
       this.#open = true;
       events.onOpen();
     });
@@ -109,6 +109,22 @@ function openErrorCode(message: string): string {
   if (/cannot lock port|busy/i.test(message)) return 'EBUSY';
   return 'open-failed';
 }
+
+/**
+ * The binding of this platform, whose ports are mended before anybody reads from them. It is an option of the stream below
+ * that the class's own types leave out.
+ */
+const HANG_UP_BINDING: object = {
+  binding: {
+    list: () => SerialPort.binding.list(),
+    // The types want what the bindings of all platforms take; the stream gives what this one does.
+    open: async (options: never) => {
+      const opened = await SerialPort.binding.open(options);
+      treatNoBytesAsHangUp(opened);
+      return opened;
+    },
+  },
+};
 
 /** Replaces the read of an open port by one that reports 0 bytes as a lost line. Other platforms' bindings are left alone. */
 function treatNoBytesAsHangUp(opened: unknown): void {
