@@ -179,12 +179,13 @@ describe.skipIf(lacks('mosquitto') || (ptyProgram() === undefined && lacks('soca
     });
 
     test('… and over a gateway that dies in the middle: who had a session is told, and begins another', async () => {
-      const { subscriber, udp, tcp, restart } = await setUp();
+      const world = await setUp();
+      const { subscriber, udp, tcp } = world;
       const links = ['--tcp', `${HOST}:${tcp}`, '--udp', `${HOST}:${udp}`];
       const load = ['--rate', '10', '--count', '30', '--max-wait', '1', '--drain', '50', '--boot', '5'];
       const { result } = fleet(...links, ...load, '--key-file', keyFile(KEYED.slice(0, 4)));
       await subscriber.waitForCount(30, ({ topic }) => /^bytes2mqtt\/(greenhouse|[0-9a-f]{16})$/.test(topic));
-      const second = await restart();
+      const second = await world.restart();
       const line = await second.line(({ reason }) => reason === 'unknown-session');
       expect(line.msg).toContain('old session');
       expect(await refusal(subscriber, 'unknown-session')).toMatchObject({ peer: expect.stringContaining(HOST) });

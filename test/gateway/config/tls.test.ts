@@ -15,6 +15,19 @@ function load(text: string, env: Record<string, string> = {}) {
   };
 }
 
+/** A TLS listener that every machine reaches. */
+function outside(more: string): string {
+  return `sources: [{ tcp: "0.0.0.0:0", tls: { cert: cert.pem, key: key.pem${more} } }]\n`;
+}
+
+/** What `check` says of a listener with this certificate and key. */
+async function check(cert: string, key: string) {
+  const loaded = loadText(`sources:\n  - tcp: 127.0.0.1:0\n    tls:\n      cert: ${cert}\n      key: ${key}\n`);
+  if (!loaded.ok) throw new Error('must load');
+  const { problems, warnings } = await checkResources(loaded);
+  return [...problems, ...warnings].map(({ code, path, line }) => `${code} ${path} ${line}`);
+}
+
 describe('tls of a tcp source', () => {
   it('has absolute paths, and the limits of handshakes', () => {
     const text =
@@ -55,9 +68,8 @@ describe('tls of a tcp source', () => {
   });
 
   it('lets devices without a key in from outside only with a client CA', () => {
-    const tls = (more: string) => `sources: [{ tcp: "0.0.0.0:0", tls: { cert: cert.pem, key: key.pem${more} } }]\n`;
-    expect(load(tls('')).source).toMatchObject({ plain: false });
-    const authenticated = load(tls(', client_ca: ca.pem'));
+    expect(load(outside('')).source).toMatchObject({ plain: false });
+    const authenticated = load(outside(', client_ca: ca.pem'));
     expect(authenticated.source).toMatchObject({ plain: true });
     expect(authenticated.warnings).toEqual([]);
   });
@@ -66,13 +78,6 @@ describe('tls of a tcp source', () => {
 describe.skipIf(lacks('openssl'))('check', () => {
   const pem = lacks('openssl') ? undefined : makeCertificates();
   afterAll(() => pem?.remove());
-
-  async function check(cert: string, key: string) {
-    const loaded = loadText(`sources:\n  - tcp: 127.0.0.1:0\n    tls:\n      cert: ${cert}\n      key: ${key}\n`);
-    if (!loaded.ok) throw new Error('must load');
-    const { problems, warnings } = await checkResources(loaded);
-    return [...problems, ...warnings].map(({ code, path, line }) => `${code} ${path} ${line}`);
-  }
 
   it('tells a key that does not match, and a certificate that will expire, each at its line', async () => {
     if (pem === undefined) return;

@@ -60,7 +60,9 @@ async function listen({ clientCa, ...given }: Given = {}, context = fakeContext(
 
 function call(source: TlsServerSource, options: ConnectionOptions = {}): TLSSocket {
   const where = { host: '127.0.0.1', port: source.address!.port, servername: 'localhost' };
-  const client = connectTls({ ...where, ca: readFileSync(pem.ca.cert), allowHalfOpen: true, ...options });
+  // The types of Node leave out that options go on to the socket below.
+  const all: ConnectionOptions = { ...where, ca: readFileSync(pem.ca.cert), ...options };
+  const client = connectTls(Object.assign(all, { allowHalfOpen: true }));
   client.on('error', () => undefined);
   cleanups.push(() => client.destroy());
   return client;

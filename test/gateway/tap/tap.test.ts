@@ -87,6 +87,12 @@ it('bytes that are no frame are shown with the reason', async () => {
   expect(skip).not.toHaveProperty('device');
 });
 
+/** The checksum of a frame of the PMS5003: the sum of all before it, as hex. */
+function sum(frame: Buffer): string {
+  const total = frame.subarray(0, -2).reduce((before, byte) => before + byte, 0);
+  return total.toString(16).padStart(4, '0');
+}
+
 describe('a device with a profile', () => {
   const FRAME = Buffer.from('424d001c0001000200030004000500060007000800090a0b0c0d0e0f10110000', 'hex');
   FRAME.writeUInt16BE(
@@ -118,12 +124,6 @@ describe('a device with a profile', () => {
     bad[13]! ^= 0x10;
     (await line(web.port())).write(Buffer.concat([bad, FRAME]));
     const skip = await feed.frame(({ reason }) => reason === 'bad-checksum');
-    const sum = (bytes: Buffer): string =>
-      bytes
-        .subarray(0, -2)
-        .reduce((total, byte) => total + byte, 0)
-        .toString(16)
-        .padStart(4, '0');
     expect(skip).toMatchObject({ kind: 'skip', device: 'air', problem: { code: 'bad-checksum' } });
     expect(skip.problem!.text).toContain(sum(bad));
     expect(skip.problem!.text).toContain(sum(FRAME));
