@@ -46,9 +46,16 @@ export function labTable(
   ];
   const pieces = capture.borders === 'none' ? '' : ` in ${capture.pieces.length} ${from}`;
   const lines = [`${capture.size} bytes${pieces}${capture.cut ? '; what came after that is left out' : ''}`];
-  for (const { name, title, frames, share } of known) {
+  for (const { name, title, frames, share, doubts } of known) {
+    const verdict = doubts.length === 0 ? paint.green('may be') : paint.yellow('hardly');
     lines.push(
-      `${paint.green('known')}: the profile ${paint.bold(name)} (${title}) reads ${frames} frames, ${percent(share)} of the bytes`,
+      `${verdict}: the profile ${paint.bold(name)} (${title}) reads ${frames} frames, ${percent(share)} of the bytes`,
+      ...doubts.map((doubt) => `  ${paint.yellow('but')} ${doubt}`),
+    );
+  }
+  if (known.length > 0) {
+    lines.push(
+      '  Other devices may have the same framing: compare its values with what the device shows or should measure.',
     );
   }
   const [first, ...others] = proposals;

@@ -57,6 +57,18 @@ describe('bytes2mqtt lab', () => {
     expect(stdout).toMatch(/WISPD .*1 number/);
   });
 
+  it('doubts a profile that leaves unused what moves: another device with the same framing', async () => {
+    // A dust sensor with three values; the CO₂ sensor of the same maker has one, and the same framing.
+    const frames = Array.from({ length: 20 }, (_, i) => {
+      const body = [0x86, 0, 60 + (i % 5), 0, 80 + (i % 7), 0, 50 - (i % 6)];
+      return Uint8Array.from([0xff, ...body, -body.reduce((sum, byte) => sum + byte, 0) & 0xff]);
+    });
+    const { stdout } = await cli(['lab'], { stdin: frames.map(spaced).join('\n') });
+    expect(stdout).toMatch(/hardly: the profile mhz19 .* reads 20 frames/);
+    expect(stdout).toMatch(/but bytes? [67–]+, which it does not use, moves? like a measurement/);
+    expect(stdout).not.toContain('may be: the profile mhz19');
+  });
+
   it('prints JSON without loss', async () => {
     const { stdout } = await cli(['lab', '--json', ...fixedWithTail(4).frames.map(hex)]);
     const { bytes, proposals } = JSON.parse(stdout) as { bytes: number; proposals: Record<string, unknown>[] };
@@ -144,7 +156,7 @@ describe('bytes2mqtt lab', () => {
       stop.abort();
       await played;
       expect(code).toBe(0);
-      expect(stdout).toMatch(/known: the profile pms5003/);
+      expect(stdout).toMatch(/may be: the profile pms5003/);
       expect(stdout).toMatch(/sync +42 4d at byte 0/);
       expect(stdout).toMatch(/checksum +sum16, over bytes 0 to -2/);
       expect(readFileSync(file, 'utf8')).toMatch(/serial: { baud: 9600 }/);
