@@ -278,6 +278,7 @@ describe.skipIf(lacks('chromium') || (ptyProgram() === undefined && lacks('socat
       await page.locator('nav a').nth(at).press('Enter');
       await page.waitForURL(`**/#/${hash}`);
       expect(await page.locator('nav a[aria-current="page"]').count()).toBe(1);
+      await page.locator('#main:focus').waitFor();
       // Where the focus is can be seen.
       await page.keyboard.press('Tab');
       const unseen = await page.evaluate(() => {

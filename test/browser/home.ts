@@ -83,7 +83,8 @@ export async function fullHome(more: Json = {}): Promise<Home & { readonly wrong
     '--rate',
     '4',
   );
-  home.devices('--profile', 'pms5003', '--serial', air.b);
+  // One kind of message: of the others, each has other channels.
+  home.devices('--profile', 'pms5003', '--message', 'data_st', '--serial', air.b);
   home.devices('--profile', 'pzem004t', '--serial', meter.b);
   return Object.assign(home, { wrongLine: wrong });
 }

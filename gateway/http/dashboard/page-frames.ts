@@ -53,6 +53,9 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
   };
   const setPaused = (now: boolean): void => {
     paused = now;
+    // What has come until now is shown at once: from then on nothing moves.
+    clearTimeout(due);
+    draw();
     pause.setAttribute('aria-pressed', String(paused));
     setText(pause, paused ? 'Resume' : 'Pause');
     tell();
@@ -65,6 +68,7 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
   };
   source.field.addEventListener('change', filter);
   device.field.addEventListener('change', filter);
+  faults.addEventListener('change', () => list.classList.toggle('faults', faults.checked));
   pause.addEventListener('click', () => setPaused(!paused));
   clear.addEventListener('click', () => list.replaceChildren());
   const onKey = (event: KeyboardEvent): void => {
@@ -100,6 +104,8 @@ export function framesPage(store: Store, query: URLSearchParams): Page {
       // Devices that come or go must not take away what is looked at.
       structure: () => undefined,
       frame: (frame) => {
+        // Some still come that were wanted before.
+        if (frame.source !== (wish.source ?? frame.source) || frame.device !== (wish.device ?? frame.device)) return;
         if (paused || (faults.checked && !isFault(frame))) return;
         waiting.push(frame);
         due ??= window.setTimeout(draw, DRAW_MS);

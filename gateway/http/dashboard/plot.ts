@@ -9,6 +9,7 @@ const HEIGHT = 150;
 const BUCKET_MS = 10_000;
 /** Redrawn at most this often. */
 const DRAW_MS = 1_000;
+const LEAST_SPAN_S = 60;
 
 /** Columns for uPlot: seconds, last, least, greatest. */
 type Columns = [number[], number[], number[], number[]];
@@ -125,7 +126,10 @@ export class Plot {
         cursor: { points: { size: 7 }, y: false, drag: { x: false, y: false } },
         legend: { show: false },
         padding: [10, 26, 0, 0],
-        scales: { x: { time: true }, ...(isBool && { y: { range: [-0.15, 1.15] } }) },
+        scales: {
+          x: { time: true, range: (_, from, to) => spanOf(from, to) },
+          ...(isBool && { y: { range: [-0.15, 1.15] } }),
+        },
         axes: [
           {
             ...axis,
@@ -159,6 +163,12 @@ export class Plot {
     this.element.dataset['points'] = String(this.#data[0].length);
     this.#tell(undefined);
   }
+}
+
+/** A single value, or none, gets a minute around it. */
+function spanOf(from: number | null, to: number | null): [number, number] {
+  const end = to ?? Date.now() / 1_000;
+  return [Math.min(from ?? end, end - LEAST_SPAN_S), end];
 }
 
 function axisTime(seconds: number, stepSeconds: number): string {

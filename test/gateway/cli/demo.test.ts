@@ -88,6 +88,18 @@ describe.skipIf(lacks('socat') || process.platform !== 'linux')('the demo', () =
     await nothingIsLeft(demo);
   });
 
+  test('has a dashboard, where its heading says', async () => {
+    const demo = await startDemo();
+    const [, dashboard = ''] = await demo.waitFor(/dashboard +(http:\S+)/);
+    await demo.waitFor(/^udp /m);
+    const state = (await (await fetch(`${dashboard}api/state`)).json()) as { devices: { online: boolean }[] };
+    expect(state.devices.filter(({ online }) => online).length).toBeGreaterThan(0);
+    expect(await (await fetch(dashboard)).text()).toContain('<title>bytes2mqtt</title>');
+    demo.child.kill('SIGTERM');
+    expect(await end(demo)).toBe(0);
+    await nothingIsLeft(demo);
+  });
+
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s before the first reading: says so', async (signal) => {
     const demo = await startDemo();
     demo.child.kill(signal);
