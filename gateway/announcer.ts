@@ -35,6 +35,11 @@ export class Announcer implements LinkListener {
     this.#refusals = refusals;
   }
 
+  /** A device that is named and was never heard is offline, also for who looks for its availability. */
+  expected(device: RegisteredDevice): void {
+    this.#bridge.availabilityChanged(device);
+  }
+
   online(device: RegisteredDevice, peer: string): void {
     this.#log.info({ device: device.alias, peer }, `${device.alias} is online`);
     this.#line(device, 'info', `online from ${peer}`);

@@ -14,6 +14,8 @@ export interface ProfileLimits extends DeviceRateLimits {
 
 /** Whom the sessions tell what happens; everything here is rare compared with readings. */
 export interface ProfileListener {
+  /** The configuration names a device that was not heard yet. */
+  expected(device: RegisteredDevice): void;
   online(device: RegisteredDevice, peer: string): void;
   offline(device: RegisteredDevice, why: SessionEnd): void;
   /** Its channels are known, or have become more. */

@@ -151,6 +151,7 @@ export class ProfileDatagrams implements Session, ProfileLine, AwaitsDurable {
       const item = sender.decoder.next();
       if (item === undefined) return some;
       if (this.#host.tap.active) this.#tapItem(item, sender.instance, from);
+      this.#source.unfitting.take(item, this.#host.now());
       if (item.kind === 'skip') {
         count(counters.skippedBytes, item.reason, item.wireLength);
         if (item.reason === 'bad-checksum') counters.checksumErrors++;

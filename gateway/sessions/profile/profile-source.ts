@@ -1,12 +1,14 @@
 /** One configured source with profiles: which device a frame is of, and what is counted there. */
 import type { Profile } from '../../../protocol/index.ts';
 import type { SourceConfig } from '../../config/schema.ts';
+import type { RegisteredDevice } from '../../devices/registry.ts';
 import { identityAlias, profileDeviceId } from '../../devices/profile-device-id.ts';
 import { isDeviceAlias } from '../../mqtt/topics.ts';
 import type { ProfileDeviceUse, ProfileUse } from '../../profiles/profile-use.ts';
 import { count } from '../link/link-context.ts';
 import { createProfileCounters, type ProfileContext, type ProfileCounters } from './profile-context.ts';
 import { ProfileDevice } from './profile-device.ts';
+import { UnfittingBytes } from './unfitting-bytes.ts';
 
 /** Devices that may name themselves on one source. */
 const MAX_IDENTITIES = 1_024;
@@ -21,6 +23,7 @@ export class ProfileSource {
   readonly config: SourceConfig;
   readonly use: ProfileUse;
   readonly counters: ProfileCounters = createProfileCounters();
+  readonly unfitting = new UnfittingBytes();
   readonly #context: ProfileContext;
   readonly #devices = new Map<string, ProfileDevice>();
   readonly #add: (device: ProfileDevice) => void;
@@ -65,6 +68,31 @@ export class ProfileSource {
     this.#devices.set(alias, device);
     this.#add(device);
     return device;
+  }
+
+  /** The devices that the configuration calls by a name. */
+  *named(): Iterable<RegisteredDevice> {
+    const own = this.use.devices.filter(({ profile }) => profile.about.identified !== true).map(({ alias }) => alias);
+    for (const alias of [...own, ...this.use.names.values()]) {
+      const device = this.#context.registry.get(profileDeviceId(alias));
+      if (device !== undefined) yield device;
+    }
+  }
+
+  /** Looks whether bytes come of which none is a frame. */
+  checkSense(nowMs: number): void {
+    const { config, use } = this;
+    // What is not read on for want of room may be a frame.
+    if (this.#context.journal.full) return;
+    const found = this.unfitting.due(nowMs);
+    if (found === undefined) return;
+    const profiles = [...new Set(use.devices.map(({ profile }) => profile.name))].join(' or ');
+    const guess = isVisited(config) ? 'another device, or a wrong profile' : 'a wrong baud rate, parity or profile';
+    this.#context.log.warn(
+      `no-frame ${config.id}`,
+      { source: config.id, profile: profiles, ...found },
+      `${config.id}: ${found.bytes} bytes have come in ${found.seconds} s, and none of them is a frame of ${profiles}: ${guess}? "bytes2mqtt lab" may tell`,
+    );
   }
 
   /** The device is not known any longer. */

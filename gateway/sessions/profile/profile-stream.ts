@@ -249,6 +249,7 @@ export class ProfileStream implements Session, Stranger, TalkLine {
   #takeItem(item: Item, now: number): void {
     const { counters } = this.#source;
     if (this.#host.tap.active) this.#tapItem(item);
+    this.#source.unfitting.take(item, now);
     if (this.#stranger || counters.frames === 0) this.#doubts.take(item);
     if (item.kind === 'frame') {
       counters.frames++;

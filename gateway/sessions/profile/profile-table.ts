@@ -68,6 +68,7 @@ export class ProfileTable {
     if (this.#sources.size === 0) context.timers.reschedule(this.#check, context.now() + CHECK_EVERY_MS);
     this.#sources.set(config.id, source);
     for (const one of use.devices) if (!one.profile.about.identified) source.deviceOf(one, undefined);
+    for (const device of source.named()) if (!device.online) context.listener.expected(device);
   }
 
   /** The channels of the source are closed. Its devices stay known, and may come back with another one. */
@@ -186,6 +187,7 @@ export class ProfileTable {
   #checkSilence(): void {
     const now = this.context.now();
     for (const { device } of this.#devices.values()) device.checkSilence(now);
+    for (const source of this.#sources.values()) source.checkSense(now);
     this.context.timers.reschedule(this.#check, now + CHECK_EVERY_MS);
   }
 }

@@ -109,6 +109,14 @@ const availability =
   (message: Received): boolean =>
     message.topic === `bytes2mqtt/${device}/availability` && message.payload === payload;
 
+/** Not the `offline` of a device that was never heard. */
+const offlineAgain =
+  (device: string, { received }: TestClient) =>
+  (message: Received): boolean => {
+    const online = received.findIndex(availability(device, 'online'));
+    return online >= 0 && availability(device, 'offline')(message) && received.indexOf(message) > online;
+  };
+
 /** What bridge/health says of the only source's profile. */
 function counters({ gateway }: Pick<World, 'gateway'>): Record<string, number & Record<string, number>> {
   const health = gateway.health() as {
@@ -125,6 +133,15 @@ async function eventually(check: () => boolean, world?: World): Promise<void> {
 }
 
 describe('a device that connects to the gateway', () => {
+  it('is unavailable as long as it was never heard, when it has a name', async () => {
+    const identified = { ...use({ identified: true }), names: new Map([['7', 'truck']]) };
+    const own = await start('tcp: 127.0.0.1:0', use());
+    const named = await start('tcp: 127.0.0.1:0', identified);
+    expect(await own.subscriber.waitFor(availability('meter', 'offline'))).toBeDefined();
+    await named.subscriber.waitFor(availability('truck', 'offline'));
+    expect(named.subscriber.received.some(availability('meter', 'offline'))).toBe(false);
+  });
+
   it('is published under its alias, with channels, titles and identity', async () => {
     const { gateway, subscriber } = await start('tcp: 127.0.0.1:0', use());
     const socket = await dial(portOf(gateway));
@@ -146,7 +163,7 @@ describe('a device that connects to the gateway', () => {
       },
     });
     socket.destroy();
-    await subscriber.waitFor(availability('meter', 'offline'));
+    await subscriber.waitFor(offlineAgain('meter', subscriber));
   });
 
   it('loses no good frame to noise, a lost byte, or a wrong checksum, and all of it is counted and told', async () => {
@@ -187,7 +204,7 @@ describe('a device that connects to the gateway', () => {
     second.write(meterFrame(1, 20));
     await subscriber.waitFor(stateOf('meter', ({ level }) => level === 2));
     await closed;
-    expect(subscriber.received.some(availability('meter', 'offline'))).toBe(false);
+    expect(subscriber.received.some(offlineAgain('meter', subscriber))).toBe(false);
   });
 
   it('has the alias that its frames name, one connection or many; or one from the configuration', async () => {
@@ -351,6 +368,7 @@ describe('a device that is asked', () => {
     expect(world.log.some(({ msg }) => msg === 'm2 does not answer (level)')).toBe(true);
     expect(world.subscriber.received.some(({ topic }) => topic === 'bytes2mqtt/m2')).toBe(false);
     expect(world.subscriber.received.some(availability('m2', 'online'))).toBe(false);
+    await world.subscriber.waitFor(availability('m2', 'offline'));
   });
 
   it('is set up when the line opens, and again when it comes back', async () => {
@@ -363,7 +381,7 @@ describe('a device that is asked', () => {
     await subscriber.waitFor(stateOf('meter', () => true));
     expect(inits).toBe(1);
     sockets[0]!.destroy();
-    await subscriber.waitFor(availability('meter', 'offline'));
+    await subscriber.waitFor(offlineAgain('meter', subscriber));
     await subscriber.waitForCount(2, availability('meter', 'online'));
     expect(inits).toBe(2);
   });
@@ -375,7 +393,7 @@ describe('a device that is asked', () => {
     const { subscriber } = await start(`connect: 127.0.0.1:${port}`, use(options));
     await subscriber.waitFor(availability('meter', 'online'));
     silent = true;
-    await subscriber.waitFor(availability('meter', 'offline'));
+    await subscriber.waitFor(offlineAgain('meter', subscriber));
     silent = false;
     await subscriber.waitForCount(2, availability('meter', 'online'));
   });
@@ -449,7 +467,7 @@ describe.skipIf(ptyProgram() === undefined && lacks('socat', 'python3'))('a devi
     device.write(Buffer.from(meterFrame(1, 10)));
     await subscriber.waitFor(stateOf('meter', ({ level }) => level === 1));
     await cable.kill();
-    await subscriber.waitFor(availability('meter', 'offline'));
+    await subscriber.waitFor(offlineAgain('meter', subscriber));
     const again = await openPtyPair({ at: dirname(cable.a) });
     onTestFinished(() => again.close());
     const back = await open(again.b);
