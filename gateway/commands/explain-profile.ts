@@ -36,6 +36,8 @@ export interface ExplainedStretch {
 
 /** Skips that never were a frame. */
 const NOTHING: ReadonlySet<string> = new Set(['noise', 'fill', 'empty']);
+/** Where the decoder's word would tell people little. */
+const SKIPPED: Readonly<Record<string, string>> = { expired: 'incomplete' };
 const SHOWN_BYTES = 8;
 const MAX_CELL = 44;
 
@@ -86,7 +88,8 @@ function explainSkip(instance: ProfileInstance, bytes: Uint8Array, from: number,
     length: bytes.length,
     skipped: reason,
     explanation: instance.explain(bytes),
-    checksum: instance.failedChecksum(bytes),
+    // A frame that is cut off has no checksum yet.
+    checksum: reason === 'bad-checksum' ? instance.failedChecksum(bytes) : undefined,
     ok: reason === 'fill',
   };
 }
@@ -94,7 +97,8 @@ function explainSkip(instance: ProfileInstance, bytes: Uint8Array, from: number,
 function table(stretch: ExplainedStretch, index: number, paint: Paint): string {
   const { explanation, from, length, skipped, checksum, ok } = stretch;
   const verdict = ok ? paint.green('good') : paint.red('bad');
-  const name = skipped === undefined ? (explanation.message ?? 'unknown message') : `no frame (${skipped})`;
+  const name =
+    skipped === undefined ? (explanation.message ?? 'unknown message') : `no frame (${SKIPPED[skipped] ?? skipped})`;
   const lines = [`${paint.bold(`${index + 1}: ${name}`)}, ${length} bytes from byte ${from}: ${verdict}`];
   // Noise has no fields: to name its bytes as if it had would only mislead.
   if (skipped !== undefined && NOTHING.has(skipped)) {
@@ -125,7 +129,8 @@ function partRows({ parts, bytes }: FrameExplanation, badAt: number | undefined,
     paint.dim(`  ${header.map((_, column) => cell(header, column)).join('  ')}`.trimEnd()),
     ...rows.map((row, index) => {
       const part = parts[index];
-      const bad = badAt !== undefined && part !== undefined && badAt >= part.from && badAt < part.to;
+      const failed = badAt !== undefined && part !== undefined && badAt >= part.from && badAt < part.to;
+      const bad = failed || part?.wrong === true;
       const cells = [
         paint.dim(cell(row, 0)),
         (bad ? paint.red : paint.cyan)(cell(row, 1)),

@@ -20,7 +20,7 @@ import { toHex } from './text-value.ts';
 type Locate = (frame: Uint8Array, w: Machine) => Located;
 
 const REASONS: Readonly<Record<string, string>> = {
-  'bad-length': 'its length is not what its length field or its ending says',
+  'bad-length': 'so long is no frame of this profile',
   'too-long': 'it is longer than a frame may be',
   'bad-trailer': 'it does not end as frames do',
   noise: 'it does not begin as frames do',
@@ -34,21 +34,24 @@ export function explainFrame(
   locate: Locate,
 ): FrameExplanation {
   const { framing } = rules;
-  const bytes = unescaped(given, rules);
+  const all = unescaped(given, rules);
+  const claimed = framing.escape === undefined ? claimedLength(all, framing.kindOf(all)) : undefined;
+  // What stands behind the end that the length says is not of the frame: one verdict, that of the decoder.
+  const bytes = claimed !== undefined && claimed < all.length ? all.subarray(0, claimed) : all;
   const reason = framing.judge(bytes);
   const request = rules.requests.find(({ template }) => template.recognise(bytes, parameters) !== undefined);
   if (request !== undefined && reason !== undefined) {
     const parts = request.template
       .describe(bytes, parameters)
       .map(({ from, to, name }) => ({ from, to, name, value: toHex(bytes, from, to), note: '' }));
-    return { bytes, message: `request ${request.name}`, problem: undefined, parts, computed: [] };
+    return { bytes: all, message: `request ${request.name}`, problem: undefined, parts, computed: [] };
   }
   const kind = framing.kindOf(bytes);
-  const frameParts = partsOfFrame(bytes, kind);
+  const frameParts = partsOfFrame(bytes, kind, claimed, all.length);
   const memory = { numbers: w.numbers.slice(), texts: [...w.texts] };
   const located = locate(bytes, w);
   const trace: Trace[] = [];
-  let problem = problemOf(bytes, rules, reason);
+  let problem = problemOf(bytes, rules, reason, claimed, all.length);
   let message: CompiledMessage | undefined;
   if (located.ok) {
     message = located.message;
@@ -77,11 +80,29 @@ export function explainFrame(
     return { from, to: from + wanted.length, name: 'match', value: toHex(wanted), note: `says ${message?.name ?? ''}` };
   });
   const parts = complete([...frameParts, ...fields], matched, bytes);
+  if (all.length > bytes.length) {
+    const note = 'behind the end that its length says';
+    parts.push({
+      from: bytes.length,
+      to: all.length,
+      name: 'beyond',
+      value: toHex(all, bytes.length, all.length),
+      note,
+    });
+  }
   const computed = trace.filter(({ from }) => from < 0).map(({ name, value }) => ({ name, value }));
   // To look at a frame is not to receive it.
   w.numbers.set(memory.numbers);
   w.texts.splice(0, w.texts.length, ...memory.texts);
-  return { bytes, message: message?.name, problem, parts, computed };
+  return { bytes: all, message: message?.name, problem, parts, computed };
+}
+
+/** How long the frame says that it is; undefined where it does not say, or says what no frame has. */
+function claimedLength(bytes: Uint8Array, { fixed, length, min, max }: FrameKind): number | undefined {
+  if (fixed !== undefined) return fixed;
+  if (length === undefined || length.at + length.size > bytes.length) return undefined;
+  const total = length.total(bytes, length.at);
+  return total >= min && total <= max ? total : undefined;
 }
 
 /** A frame as given may still be stuffed. */
@@ -100,22 +121,68 @@ function unescaped(given: Uint8Array, { framing }: CompiledProfile): Uint8Array 
   return given;
 }
 
-function problemOf(bytes: Uint8Array, { framing }: CompiledProfile, reason: string | undefined): string | undefined {
-  if (reason === undefined) return undefined;
-  const failure = framing.failedChecksum(bytes);
-  if (reason === 'bad-checksum' && failure !== undefined) {
-    return `the checksum is wrong: computed ${failure.computed}, received ${failure.received}`;
-  }
-  return REASONS[reason] ?? reason;
+function problemOf(
+  bytes: Uint8Array,
+  { framing }: CompiledProfile,
+  reason: string | undefined,
+  claimed: number | undefined,
+  given: number,
+): string | undefined {
+  const problem =
+    reason === undefined
+      ? undefined
+      : (wrongLength(bytes, framing.kindOf(bytes), reason, claimed) ?? REASONS[reason] ?? reason);
+  const failure = reason === 'bad-checksum' ? framing.failedChecksum(bytes) : undefined;
+  const said =
+    failure === undefined
+      ? problem
+      : `the checksum is wrong: computed ${failure.computed}, received ${failure.received}`;
+  if (claimed === undefined || given <= claimed) return said;
+  return [`its length says ${claimed} bytes, there are ${given}`, said].filter((text) => text !== undefined).join('; ');
 }
 
-function partsOfFrame(bytes: Uint8Array, kind: FrameKind): ExplainedPart[] {
+/** What is wrong with the length, in the words of a framing with a length, a tail or a marker. */
+function wrongLength(
+  bytes: Uint8Array,
+  kind: FrameKind,
+  reason: string,
+  claimed: number | undefined,
+): string | undefined {
+  if (reason !== 'bad-length') return undefined;
+  const { length } = bytes;
+  if (claimed !== undefined) {
+    return length < claimed ? `${length} of ${claimed} bytes: cut off, or the length is wrong` : undefined;
+  }
+  if (kind.length !== undefined) {
+    const { at, size } = kind.length;
+    if (at + size > length) return `cut off: the length field at byte ${at} is missing`;
+    return `its length field says ${kind.length.total(bytes, at)} bytes: such frames there are none`;
+  }
+  if (kind.marker !== undefined) return `cut off: ${toHex(kind.marker.bytes)}, which ends a frame, is missing`;
+  if (kind.tail.length > 0 && !isAt(bytes, length - kind.tail.length, kind.tail)) {
+    return `cut off: it does not end with ${toHex(kind.tail)}`;
+  }
+  return length < kind.min ? `too short: ${length} bytes, at least ${kind.min} are a frame` : undefined;
+}
+
+function isAt(bytes: Uint8Array, at: number, wanted: Uint8Array, mask?: Uint8Array): boolean {
+  return at >= 0 && wanted.every((byte, i) => (((bytes[at + i] ?? -1) ^ byte) & (mask?.[i] ?? 0xff)) === 0);
+}
+
+function partsOfFrame(bytes: Uint8Array, kind: FrameKind, claimed: number | undefined, given: number): ExplainedPart[] {
   const parts: ExplainedPart[] = [];
-  const add = (from: number, size: number, name: string, value: string, note = ''): void => {
+  const add = (from: number, size: number, name: string, value: string, note = '', wrong = false): void => {
     const to = Math.min(from + size, bytes.length);
-    if (from >= 0 && from < to) parts.push({ from, to, name, value, note });
+    if (from >= 0 && from < to) parts.push({ from, to, name, value, note, ...(wrong ? { wrong } : {}) });
   };
-  for (const { at, bytes: wanted } of kind.known) add(at, wanted.length, 'sync', toHex(wanted));
+  // What is there, and where it should be something else, what.
+  const addKnown = (at: number, wanted: Uint8Array, name: string, mask?: Uint8Array): void => {
+    if (at < 0 || at >= bytes.length) return;
+    const right = isAt(bytes, at, wanted, mask);
+    const value = toHex(bytes, at, Math.min(at + wanted.length, bytes.length));
+    add(at, wanted.length, name, value, right ? '' : `should be ${toHex(wanted)}`, !right);
+  };
+  for (const { at, bytes: wanted, mask } of kind.known) addKnown(at, wanted, 'sync', mask);
   if (kind.length !== undefined && kind.length.at + kind.length.size <= bytes.length) {
     const total = kind.length.total(bytes, kind.length.at);
     add(
@@ -123,15 +190,23 @@ function partsOfFrame(bytes: Uint8Array, kind: FrameKind): ExplainedPart[] {
       kind.length.size,
       'length',
       `${total} bytes in all`,
-      total === bytes.length ? '' : `there are ${bytes.length}`,
+      total === given ? '' : `there are ${given}`,
+      total !== given,
     );
   }
+  // Of a frame that is cut off nobody knows where its end stands.
+  if (claimed !== undefined && bytes.length < claimed) return parts;
   const { length } = bytes;
-  if (kind.tail.length > 0 && length >= kind.tail.length)
-    add(length - kind.tail.length, kind.tail.length, 'tail', toHex(kind.tail));
+  if (kind.tail.length > 0) {
+    const at = length - kind.tail.length;
+    addKnown(at, kind.tail, 'tail');
+    if (!isAt(bytes, at, kind.tail)) return parts;
+  }
   if (kind.marker !== undefined) {
-    const size = kind.marker.bytes.length;
-    add(length - kind.marker.plus - size, size, 'marker', toHex(kind.marker.bytes));
+    const { bytes: wanted, plus } = kind.marker;
+    const at = length - plus - wanted.length;
+    addKnown(at, wanted, 'marker');
+    if (!isAt(bytes, at, wanted)) return parts;
   }
   for (const check of kind.checks) {
     const { at, size } = check.placeIn(length);

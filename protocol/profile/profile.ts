@@ -317,9 +317,11 @@ export interface FrameExplanation {
 export interface ExplainedPart {
   readonly from: number;
   readonly to: number;
-  /** `sync`, `length`, `checksum`, `tail`, `unused` or the alias of a field. */
+  /** `sync`, `length`, `checksum`, `tail`, `unused`, `beyond` (its end) or the alias of a field. */
   readonly name: string;
   /** The shown value with its unit, made harmless. */
   readonly value: string;
   readonly note: string;
+  /** It is not what it should be. */
+  readonly wrong?: boolean;
 }

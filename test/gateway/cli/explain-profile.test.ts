@@ -48,6 +48,14 @@ describe('bytes2mqtt explain --profile', () => {
     expect(stdout).toMatch(/^> +7 +dd/m);
   });
 
+  it('says of a frame that is cut off how much is there', async () => {
+    const { code, stdout } = await cli(['explain', '--profile', own(), 'a55a040104']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/1: no frame \(incomplete\), 5 bytes/);
+    expect(stdout).toContain('bad: 5 of 8 bytes: cut off, or the length is wrong');
+    expect(stdout).not.toContain('checksum');
+  });
+
   it('parts frames and noise', async () => {
     const { code, stdout } = await cli(['explain', '--profile', 'gt06'], {
       stdin: `aabb\n${hex(ALARM)}\n${hex(ALARM)}\n`,

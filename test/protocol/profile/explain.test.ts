@@ -40,6 +40,45 @@ test('a wrong checksum says computed and received; the frame is explained all th
   expect(parts.find(({ name }) => name === 'pm')).toMatchObject({ value: '12.4 µg/m³', note: 'raw 124' });
 });
 
+test('a frame that is cut off is told by its length, not by a checksum of what is left', () => {
+  const fixed = profileOf(
+    'title: T\nframing: { sync: ff 86, length: 9 }\nchecksum: { type: sum8, from: 1, to: -1, at: -1 }\nfields: { a: { at: 2, type: u16 } }',
+  ).open();
+  const { problem, parts } = fixed.explain(hex('ff860085009600'));
+  expect(problem).toBe('7 of 9 bytes: cut off, or the length is wrong');
+  expect(parts.map(({ name }) => name)).not.toContain('checksum');
+  const instance = profileOf(TEXT).open();
+  expect(instance.explain(hex('424d00')).problem).toBe('cut off: the length field at byte 2 is missing');
+  expect(instance.explain(hex('424d0007010003')).problem).toMatch(/^7 of 11 bytes/);
+});
+
+test('a framing by its tail says that the tail is missing, and shows what stands there', () => {
+  const instance = profileOf(
+    'title: T\nframing: { sync: "52", tail: "0d", max: 16 }\nfields: { a: { at: 1, type: ascii, size: 2 } }',
+  ).open();
+  const { problem, parts } = instance.explain(hex('52313233'));
+  expect(problem).toBe('cut off: it does not end with 0d');
+  expect(parts.find(({ name }) => name === 'tail')).toEqual({
+    from: 3,
+    to: 4,
+    name: 'tail',
+    value: '33',
+    note: 'should be 0d',
+    wrong: true,
+  });
+});
+
+test('bytes behind the end that the length says get one verdict on the checksum', () => {
+  const instance = profileOf(
+    'title: T\nframing: { sync: fe 44, length: { at: 2, plus: 5 }, max: 16 }\nchecksum: { type: crc, crc: CRC-16/MODBUS, from: 0, to: -2, at: -2, order: little }\nfields: { co2: { at: 3, type: i16 } }',
+  ).open();
+  const { bytes, problem, parts } = instance.explain(hex('fe4400080207ff'));
+  expect(bytes).toHaveLength(7);
+  expect(problem).toBe('its length says 5 bytes, there are 7; the checksum is wrong: computed 3023, received 0208');
+  expect(parts.filter(({ name }) => name === 'checksum').map(({ from }) => from)).toEqual([3]);
+  expect(parts.at(-1)).toMatchObject({ from: 5, to: 7, name: 'beyond' });
+});
+
 test('requests and frames of no message', () => {
   const instance = profileOf(TEXT).open();
   const request = instance.polls[0]!.request()!.bytes;
