@@ -48,7 +48,10 @@ export interface DeviceState {
 }
 
 /** What changes of a device by the second. */
-export type DeviceNews = Pick<DeviceState, 'alias' | 'online' | 'peer' | 'sealed' | 'last_seen' | 'link' | 'version'>;
+export type DeviceNews = Pick<
+  DeviceState,
+  'alias' | 'online' | 'transport' | 'peer' | 'sealed' | 'last_seen' | 'link' | 'version'
+>;
 
 export interface SourceState {
   readonly id: string;

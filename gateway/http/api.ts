@@ -175,6 +175,7 @@ export class Api {
     return Array.from(this.#options.parts.registry, (device) => ({
       alias: device.alias,
       online: device.online,
+      transport: device.transport,
       last_seen: device.lastSeen,
       version: device.channelsVersion,
       ...view.lineOf(this.#options.parts, device),

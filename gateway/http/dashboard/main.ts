@@ -42,13 +42,13 @@ function find(id: string): HTMLElement {
 function makePage(): Page {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [name, ...rest] = path.split('/');
+  const [place, , make] = PAGES.find(([known]) => known === name) ?? PAGES[0];
   for (const entry of nav.children) {
-    const current = entry.getAttribute('href') === `#/${name === 'device' ? 'devices' : name}`;
+    const current = entry.getAttribute('href') === `#/${place}`;
     if (current) entry.setAttribute('aria-current', 'page');
     else entry.removeAttribute('aria-current');
   }
   if (name === 'device') return devicePage(store, decodeURIComponent(rest.join('/')));
-  const [, , make] = PAGES.find(([known]) => known === name) ?? PAGES[0];
   return make(store, new URLSearchParams(query));
 }
 
