@@ -1,5 +1,6 @@
 /** `bytes2mqtt check`: is the configuration right, and is what it names there? Nothing is started. */
 import type { LoadedConfig } from '../config/load.ts';
+import { lineText } from '../config/line-settings.ts';
 import { speaksOf } from '../config/plain.ts';
 import type { Problem } from '../config/problem.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -40,7 +41,10 @@ function report(
   const { config, file } = loaded;
   const verdict = file === undefined ? 'no bytes2mqtt.yaml here, so the defaults hold' : `${file} is right`;
   printOut(`${paintFor(process.stdout).green('ok')}: ${verdict}`);
-  for (const source of config.sources) printOut(`  source ${source.id}: ${speaksOf(source)}`);
+  for (const source of config.sources) {
+    const line = source.kind === 'serial' ? `, ${lineText(source)}` : '';
+    printOut(`  source ${source.id}: ${speaksOf(source)}${line}`);
+  }
   printOut(`  mqtt   ${config.mqtt.url ?? 'embedded broker'}, topics below ${config.mqtt.base}/`);
   return exit;
 }

@@ -5,8 +5,9 @@ import { findProfile, type FoundProfile } from '../profiles/load.ts';
 import type { ProfileDeviceUse, ProfileUse } from '../profiles/profile-use.ts';
 import { parseAddress } from './address.ts';
 import type { Path } from './keys.ts';
+import { type LineSettings, lineText } from './line-settings.ts';
 import type { Finding } from './problem.ts';
-import type { FileConfig, FileSource } from './schema.ts';
+import { type FileConfig, type FileSource, SOURCE_KINDS, SOURCE_SCHEMAS } from './schema.ts';
 
 /** What an entry of `sources`, or of its `devices`, says of one device. */
 type FileDevice = Pick<FileSource, (typeof DEVICE_KEYS)[number]>;
@@ -14,6 +15,14 @@ type FileDevice = Pick<FileSource, (typeof DEVICE_KEYS)[number]>;
 const DEVICE_KEYS = ['profile', 'device', 'parameters', 'registers', 'every_s', 'timeout_s'] as const;
 /** What makes sense with a profile only. */
 const PROFILE_KEYS = [...DEVICE_KEYS, 'devices', 'names', 'only_named', 'peer'] as const;
+
+/** The keys of a serial line and what they are called from there on. */
+const SETTING_KEYS = [
+  ['baud', 'baud'],
+  ['data_bits', 'dataBits'],
+  ['parity', 'parity'],
+  ['stop_bits', 'stopBits'],
+] as const;
 
 /** What goes wrong with one profile is told at most so often: the rest follows from it. */
 const MAX_PROBLEMS = 10;
@@ -25,7 +34,7 @@ export class ProfileBuilder {
   /** Whose each alias is. */
   readonly #aliases = new Map<string, string>();
 
-  constructor(file: FileConfig, folder: string, problems: Finding[], warnings: Finding[]) {
+  constructor(file: Pick<FileConfig, 'devices'>, folder: string, problems: Finding[], warnings: Finding[]) {
     this.#folder = folder;
     this.#problems = problems;
     this.#warnings = warnings;
@@ -85,6 +94,13 @@ export class ProfileBuilder {
       return undefined;
     }
     const { profile } = found;
+    if (saysNothing(profile)) {
+      this.#problems.push({
+        code: 'CONFIG_INVALID',
+        path: [...path, 'profile'],
+        message: 'no registers: nothing will be asked; list what is to be read below "registers"',
+      });
+    }
     for (const { name, message } of profile.checkParameters(parameters).slice(0, MAX_PROBLEMS)) {
       const known = Object.hasOwn(parameters, name);
       const place = known ? [...path, 'parameters', name] : [...path, 'profile'];
@@ -198,28 +214,58 @@ export class ProfileBuilder {
   ): LineSettings {
     const profiles = use?.devices.map(({ profile }) => profile) ?? [];
     const wanted = profiles.map(({ about }) => about.serial).find((serial) => serial !== undefined);
-    if (source.baud === undefined && wanted !== undefined) this.#checkAgreement(profiles, wanted.baud, index);
-    return {
+    const settings = {
       baud: source.baud ?? wanted?.baud ?? 115_200,
       dataBits: source.data_bits ?? wanted?.dataBits ?? 8,
       parity: source.parity ?? wanted?.parity ?? 'none',
       stopBits: source.stop_bits ?? wanted?.stopBits ?? 1,
     };
+    this.#checkAgreement(source, profiles, settings, index);
+    return settings;
   }
 
-  #checkAgreement(profiles: readonly Profile[], baud: number, index: number): void {
-    const other = profiles.find(({ about }) => about.serial !== undefined && about.serial.baud !== baud);
-    if (other === undefined) return;
-    const message = `the profiles on this line want different speeds (${baud} and ${other.about.serial?.baud}): write "baud"; ${baud} is taken`;
-    this.#warnings.push({ code: 'CONFIG_CONFLICT', path: ['sources', index, 'serial'], message, found: false });
+  /** What the file does not say is taken from the first profile, which may not suit the others. */
+  #checkAgreement(
+    source: Extract<FileSource, { serial: string }>,
+    profiles: readonly Profile[],
+    taken: LineSettings,
+    index: number,
+  ): void {
+    for (const { about } of profiles) {
+      const { serial } = about;
+      if (serial === undefined) continue;
+      const keys = SETTING_KEYS.filter(([key, name]) => source[key] === undefined && serial[name] !== taken[name]);
+      if (keys.length === 0) continue;
+      const [own, other] = [lineText(taken), lineText(serial)];
+      const missing = keys.map(([key]) => `"${key}"`).join(' and ');
+      const message = `the profiles on this line want different settings (${own} and ${other}): write ${missing}; ${own} is taken`;
+      this.#warnings.push({ code: 'CONFIG_CONFLICT', path: ['sources', index, 'serial'], message, found: false });
+      return;
+    }
   }
 }
 
-interface LineSettings {
-  readonly baud: number;
-  readonly dataBits: 5 | 6 | 7 | 8;
-  readonly parity: 'none' | 'even' | 'odd';
-  readonly stopBits: 1 | 2;
+/**
+ * What is wrong with the profiles of a file that is wrong somewhere else: of each source that is right by itself.
+ * @param value the file, which the schema has refused
+ */
+export function profileFindings(value: unknown, folder: string): Finding[] {
+  const sources = (value as { sources?: unknown } | null)?.sources;
+  if (!Array.isArray(sources)) return [];
+  const problems: Finding[] = [];
+  const builder = new ProfileBuilder({ devices: {} }, folder, problems, []);
+  for (const [index, entry] of sources.entries() as Iterable<[number, unknown]>) {
+    if (typeof entry !== 'object' || entry === null) continue;
+    const kind = SOURCE_KINDS.find((name) => Object.hasOwn(entry, name));
+    const read = kind === undefined ? undefined : SOURCE_SCHEMAS[kind].safeParse(entry);
+    if (read?.success === true) builder.build(read.data, index);
+  }
+  return problems;
+}
+
+/** Modbus without a register: there is nothing to ask, to read or to set. */
+function saysNothing({ channels, commands, messages }: Profile): boolean {
+  return channels.length + commands.length + messages.length === 0;
 }
 
 function milliseconds(seconds: number | undefined): number | undefined {

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { printable } from '../../protocol/index.ts';
 import { buildConfig } from './build.ts';
+import { profileFindings } from './build-profiles.ts';
 import { overlayEnvironment } from './env.ts';
 import type { Environment } from './env.ts';
 import { findKey, formatPath } from './keys.ts';
@@ -99,7 +100,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
   // A value that was to come from a missing secret is told once, not again as missing.
   const told = new Set(secrets.map((finding) => formatPath(finding.path)));
   const faults = validation.ok ? [] : validation.findings.filter((finding) => !told.has(formatPath(finding.path)));
-  const early = [...secrets, ...faults];
+  const early = [...secrets, ...faults, ...(validation.ok ? [] : profileFindings(overlay.value, folder))];
   const built = validation.ok ? buildConfig(validation.config, folder, options.env) : undefined;
   const problems = [...environment, ...[...early, ...(built?.problems ?? [])].map(problem)];
   const warnings = [...(built?.warnings ?? []).map((finding) => problem(finding)), ...unknown];

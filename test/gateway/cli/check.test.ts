@@ -119,6 +119,13 @@ describe('checkResources', () => {
 });
 
 describe('bytes2mqtt check', () => {
+  it('says how a serial line is set', async () => {
+    const line = '{ serial: /dev/x, stop_bits: 2, profile: modbus_rtu, registers: { flow: { at: 4, type: u16 } } }';
+    const folder = configFolder({ 'b.yaml': `sources: [${line}]\n` });
+    const { stdout } = await cli(['check', '--no-resources', '--config', join(folder, 'b.yaml')]);
+    expect(stdout).toContain('profile modbus_rtu, 9600 8N2');
+  });
+
   it('says that all is right', async () => {
     const cwd = configFolder({ 'b.yaml': 'sources:\n  - tcp: 127.0.0.1:0\n' });
     const { code, stdout, stderr } = await cli(['check', '--config', 'b.yaml'], { cwd });

@@ -99,6 +99,12 @@ describe('profiles in the configuration', () => {
       '  - { udp: "a:1", devices: [{ profile: gt06 }, { profile: teltonika }] }',
       ['sources[0].devices'],
     ],
+    ['Modbus without registers', '  - { connect: "a:1", profile: modbus_rtu }', ['sources[0].profile', 'no registers']],
+    [
+      'Modbus without registers among several',
+      '  - { serial: /dev/x, devices: [{ profile: sdm120 }, { profile: modbus_rtu, registers: {} }] }',
+      ['sources[0].devices[1].profile', 'no registers'],
+    ],
     ['an unknown parameter', '  - { tcp: "a:1", profile: gt06, parameters: { adress: 1 } }', ['adress']],
     [
       'a list for a parameter',
@@ -122,6 +128,29 @@ describe('profiles in the configuration', () => {
     const [problem] = problemsOf('  - { tcp: "a:1", profile: ./scale.yaml }\n', { 'scale.yaml': broken });
     expect(problem).toContain('scale.yaml:7:');
     expect(problem).toContain('sources[0].profile');
+  });
+
+  it('is told in one go with what is wrong elsewhere in the file', () => {
+    const broken = SCALE.replace('type: u16', 'type: u17');
+    const text = '  - { tcp: "a:1", profile: ./scale.yaml }\n  - { tcp: "a:2", profil: x }\nmqtt: { qos: 3 }\n';
+    const problems = problemsOf(text, { 'scale.yaml': broken });
+    expect(problems).toHaveLength(3);
+    for (const [n, word] of ['scale.yaml:7:', 'profil', 'mqtt.qos'].entries()) expect(problems[n]).toContain(word);
+  });
+
+  it('devices that want different settings of one line are told, unless the file says which', () => {
+    const files = { 'scale.yaml': SCALE, 'other.yaml': SCALE.replace('parity: even', 'parity: none, stop_bits: 2') };
+    const line = (more: string): string[] =>
+      loadText(
+        `sources:\n  - { serial: /dev/x, ${more}devices: [{ profile: ./scale.yaml }, { profile: ./other.yaml }] }\n`,
+        {},
+        files,
+      ).warnings.map(({ code, path, message }) => `${code} ${path}: ${message}`);
+    expect(line('')).toEqual([
+      'CONFIG_CONFLICT sources[0].serial: the profiles on this line want different settings (4800 8E1 and 4800 8N2): write "parity" and "stop_bits"; 4800 8E1 is taken',
+    ]);
+    expect(line('parity: even, ')[0]).toContain('write "stop_bits"; 4800 8E1');
+    expect(line('parity: none, stop_bits: 2, ')).toEqual([]);
   });
 
   it('a visitor from outside is warned of, as such devices have no keys', () => {
