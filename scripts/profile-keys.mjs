@@ -66,7 +66,12 @@ function keyTable(schema, path) {
   const rows = new Map();
   for (const node of nodes) {
     for (const [key, value] of Object.entries(node.properties ?? {})) {
-      if (!rows.has(key)) rows.set(key, [`\`${key}\``, describe(value, schema), defaultOf(value, schema)]);
+      if (!rows.has(key))
+        rows.set(key, [
+          `\`${key}\``,
+          describe(value, schema),
+          mustBeGiven(node, key) ? 'required' : defaultOf(value, schema),
+        ]);
     }
   }
   return table(['key', 'meaning', 'default'], [...rows.values()]);
@@ -78,6 +83,7 @@ function forms(node, schema, depth = 0) {
     return forms(schema.$defs[node.$ref.split('/').at(-1)], schema, depth + 1).map((one) => ({
       ...one,
       description: node.description ?? one.description,
+      default: node.default ?? one.default,
     }));
   const inner = node.anyOf ?? node.oneOf;
   return inner === undefined ? [node] : inner.flatMap((one) => forms(one, schema, depth + 1));
@@ -100,6 +106,10 @@ function describe(node, schema) {
 function ownText(node, schema) {
   if (node.description !== undefined || node.$ref === undefined) return node.description;
   return ownText(schema.$defs[node.$ref.split('/').at(-1)], schema);
+}
+
+function mustBeGiven(node, key) {
+  return node.required?.includes(key) === true;
 }
 
 function defaultOf(node, schema) {

@@ -6,15 +6,17 @@
  *   bytes of the line ─→ request decoder ─→ answer ─→ bytes, and what a command sets
  * ```
  */
-import type {
-  FieldValues,
-  FrameDecoder,
-  OutgoingRequest,
-  Profile,
-  ProfileChannel,
-  ProfileField,
-  ProfileInstance,
-  ProfileMessage,
+import {
+  type FieldValues,
+  type FrameDecoder,
+  type OutgoingRequest,
+  printable,
+  type Profile,
+  type ProfileChannel,
+  type ProfileField,
+  type ProfileInstance,
+  type ProfileMessage,
+  suggest,
 } from '../../protocol/index.ts';
 import type { Random } from '../random.ts';
 import { type FieldValue, PlausibleValues } from './values.ts';
@@ -64,10 +66,11 @@ export class PlayedDevice {
   readonly #channels: ReadonlyMap<number, ProfileChannel>;
   #turn = 0;
 
-  /** RangeError for parameters or messages that the profile does not have. */
+  /** RangeError for parameters, values or messages that the profile does not have. */
   constructor({ label, profile, parameters, fixed, messages, datagrams, random }: DeviceOptions) {
     const [problem] = profile.checkParameters(parameters);
     if (problem !== undefined) throw new RangeError(`${profile.name}: parameter ${problem.name}: ${problem.message}`);
+    checkNames(profile, fixed);
     this.label = label;
     this.profile = profile;
     this.instance = profile.open(parameters);
@@ -227,4 +230,20 @@ export class PlayedDevice {
 
 function isShown({ hidden }: ProfileField): boolean {
   return !hidden;
+}
+
+/** Values can be given for what stands in a frame; what is computed follows from it. */
+function checkNames(profile: Profile, fixed: FieldValues): void {
+  const known = [...new Set(profile.messages.flatMap(({ fields }) => fields.map(({ name }) => name)))];
+  for (const name of Object.keys(fixed)) {
+    if (known.includes(name)) continue;
+    if (profile.channels.some(({ alias }) => alias === name)) {
+      throw new RangeError(
+        `${profile.name}: ${name} stands in no frame of the device (it is computed, or only set); give values to ${printable(known.join(', '), 400)}`,
+      );
+    }
+    const near = suggest(name, known);
+    const hint = near === undefined ? `; it has ${printable(known.join(', '), 400)}` : `. Did you mean ${near}?`;
+    throw new RangeError(`${profile.name} has no field ${printable(name, 64)}${hint}`);
+  }
 }

@@ -1,8 +1,10 @@
 /**
  * `bytes2mqtt profiles`: the device profiles that are shipped; one of them in full; whether a profile of one's own is right.
  */
+import { existsSync } from 'node:fs';
 import { formatProfileProblem, type Profile, type ProfileChannel, printable } from '../../protocol/index.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { profileDoubts } from '../profiles/doubts.ts';
 import { findProfile, isProfilePath, shippedNames } from '../profiles/load.ts';
 import { type Paint, paintFor, printError, printOut } from './terminal.ts';
 
@@ -21,8 +23,9 @@ export function checkProfile(file: string, options: ProfilesOptions): ExitCode {
   const found = load(wanted, options);
   if (found === undefined) return EXIT.failed;
   const { channels, messages, commands, about } = found.profile;
+  const warnings = profileDoubts(found.profile);
   if (options.json === true)
-    printOut(JSON.stringify({ ok: true, profile: view(found.profile, found.file) }, undefined, 2));
+    printOut(JSON.stringify({ ok: true, warnings, profile: view(found.profile, found.file) }, undefined, 2));
   else {
     const parts = [
       count(messages.length, 'message'),
@@ -30,6 +33,7 @@ export function checkProfile(file: string, options: ProfilesOptions): ExitCode {
       count(commands.length, 'command'),
     ];
     printOut(`${printable(file, 200)} is right: "${about.title}" with ${parts.join(', ')}`);
+    for (const warning of warnings) printError(`warning: ${warning}`);
   }
   return EXIT.ok;
 }
@@ -58,7 +62,7 @@ function show(name: string, options: ProfilesOptions): ExitCode {
   if (found === undefined) return EXIT.usage;
   const { profile, file } = found;
   if (options.json === true) printOut(JSON.stringify(view(profile, file), undefined, 2));
-  else printOut(page(profile, file, paintFor(process.stdout)));
+  else printOut(page(profile, file, writtenAs(name), paintFor(process.stdout)));
   return EXIT.ok;
 }
 
@@ -68,10 +72,11 @@ function load(
 ): { readonly profile: Profile; readonly file: string | undefined } | undefined {
   const found = findProfile(wanted, process.cwd());
   if (found.ok) return found;
+  const missing = isProfilePath(wanted) && !existsSync(wanted);
   const lines =
     found.code === 'invalid'
       ? found.problems.map(formatProfileProblem)
-      : [`${printable(wanted, 200)} ${found.message}`];
+      : [missing ? `${printable(wanted, 200)}: no such file` : `${printable(wanted, 200)} ${found.message}`];
   if (options.json === true) printOut(JSON.stringify({ ok: false, problems: lines }, undefined, 2));
   else for (const line of lines) printError(line);
   return undefined;
@@ -89,7 +94,12 @@ function view(profile: Profile, file: string | undefined): Record<string, unknow
   return { name, file, ...about, parameters, channels, commands };
 }
 
-function page(profile: Profile, file: string | undefined, colours: Paint): string {
+/** How a configuration names it: a file by its path, which there begins at the folder of the configuration file. */
+function writtenAs(name: string): string {
+  return isProfilePath(name) && !/[/\\]/.test(name) ? `./${name}` : name;
+}
+
+function page(profile: Profile, file: string | undefined, written: string, colours: Paint): string {
   const { name, about, channels, commands, parameters } = profile;
   const { title, vendor, models, description, wiring, links } = about;
   const out: string[] = [colours.bold(`${name}: ${title}`)];
@@ -130,7 +140,7 @@ function page(profile: Profile, file: string | undefined, colours: Paint): strin
     colours.bold('In the configuration'),
     'sources:',
     `  - ${whereOf(profile)}`,
-    `    profile: ${name}`,
+    `    profile: ${written}`,
     '    device: my_device',
   );
   return out.join('\n');

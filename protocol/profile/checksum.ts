@@ -242,9 +242,9 @@ function crcOf(
       const known = CRC_CATALOGUE[crc as CrcName];
       return { compute: makeCrc(known), width: known.width };
     }
-    const near = suggest(crc, Object.keys(CRC_CATALOGUE));
-    const hint =
-      near === undefined ? `; known are ${Object.keys(CRC_CATALOGUE).join(', ')}` : `. Did you mean ${near}?`;
+    const names = Object.keys(CRC_CATALOGUE);
+    const near = namesEnding(crc, names) ?? suggest(crc, names);
+    const hint = near === undefined ? `; known are ${names.join(', ')}` : `. Did you mean ${near}?`;
     problems.add(path, `there is no such CRC in the catalogue${hint}`);
     return undefined;
   }
@@ -256,4 +256,15 @@ function crcOf(
     }
   }
   return { compute: makeCrc({ ...crc, width }), width };
+}
+
+/** What `modbus`, `crc16_modbus` or `maxim-dow` can mean: the names with this behind the slash. */
+function namesEnding(written: string, names: readonly string[]): string | undefined {
+  const end = written
+    .slice(0, 64)
+    .toLowerCase()
+    .replace(/^crc[-_ ]?\d*[-_/ ]?/, '')
+    .replaceAll('_', '-');
+  const found = names.filter((name) => name.slice(name.indexOf('/') + 1).toLowerCase() === end);
+  return found.length === 0 ? undefined : found.join(' or ');
 }

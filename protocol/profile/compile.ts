@@ -62,7 +62,8 @@ export function compileProfile(file: ProfileFile, name: string, problems: Proble
       : compileChecks(file.requests_checksum, file.order, ['requests_checksum'], problems);
   const given: TemplateContext = { context, parameters, checks, framing, preamble: file.preamble };
   const init = compileInit(file.init, names, given);
-  const polls = compilePolls(file.poll, names, given);
+  const sent = messages.filter(({ direction }) => direction === 'up').map((message) => message.name);
+  const polls = compilePolls(file.poll, names, sent, given);
   const commands = compileCommands(file.commands, names, given);
   const replies: [string, CompiledProfile['replies'] extends ReadonlyMap<string, infer T> ? T : never][] = [];
   for (const [message, spec] of bodies) {

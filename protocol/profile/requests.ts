@@ -76,15 +76,21 @@ function compileRequest(
   return { name, template, answer, where, frames, timeoutMs, retries };
 }
 
+/** Polls are answered by the only message that comes from the device (`sent`), unless they say. */
 export function compilePolls(
   specs: Readonly<Record<string, PollSpec>>,
   messages: readonly string[],
+  sent: readonly string[],
   given: TemplateContext,
 ): CompiledPoll[] {
   return Object.entries(specs).flatMap(([name, spec]) => {
     const path = ['poll', name];
-    const request = compileRequest(name, spec, spec.send, path, [...path, 'send'], messages, given);
-    if (spec.answer === undefined) given.context.problems.add(path, 'needs answer: the message that answers it');
+    const answer = spec.answer ?? (sent.length === 1 ? [...sent] : undefined);
+    const full = answer === undefined ? spec : { ...spec, answer };
+    const request = compileRequest(name, full, spec.send, path, [...path, 'send'], messages, given);
+    if (answer === undefined) {
+      given.context.problems.add(path, `needs answer: which of the messages answers it (${sent.join(', ')})`);
+    }
     return request === undefined ? [] : [{ ...request, everyMs: spec.every_s }];
   });
 }

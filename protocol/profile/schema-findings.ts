@@ -46,8 +46,10 @@ function ofUnion(issue: Issue & { code: 'invalid_union' }, path: Path, value: un
     return inner.toSorted((a, b) => depth(b.findings) - depth(a.findings) || a.findings.length - b.findings.length)[0]!
       .findings;
   }
-  if (issue.message !== '' && issue.message !== 'Invalid input')
-    return [{ path, message: issue.message, atKey: false }];
+  if (issue.message !== '' && issue.message !== 'Invalid input') {
+    const message = found === undefined ? missing(path, issue.message) : issue.message;
+    return [{ path, message, atKey: false }];
+  }
   const own = [...inner.map(({ findings }) => findings), ...branches]
     .flat()
     .find(({ message }) => message.startsWith('must be') && message !== NOT_A_MAP && message !== NOT_A_LIST);
@@ -83,8 +85,7 @@ function describe(found: unknown): string {
 
 function messageOf(issue: Issue, path: Path, found: unknown): string {
   if (found === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value')) {
-    const wanted = issue.message.startsWith('must') ? `: it ${issue.message}` : '';
-    return `${String(path.at(-1) ?? 'this')} is missing${wanted}`;
+    return missing(path, issue.message);
   }
   if (issue.code === 'invalid_value' && typeof found === 'string') {
     const near = suggest(found, issue.values.map(String));
@@ -99,7 +100,17 @@ function messageOf(issue: Issue, path: Path, found: unknown): string {
   return issue.message;
 }
 
+/** Keys that people look for at a register, because fields have them. */
+const OF_FIELDS_ONLY: ReadonlySet<string> = new Set(['value', 'when', 'hidden']);
+
+function missing(path: Path, wanted: string): string {
+  return `${String(path.at(-1) ?? 'this')} is missing${wanted.startsWith('must') ? `: it ${wanted}` : ''}`;
+}
+
 function unknownKey(path: Path, key: string, found: unknown): string {
+  if (path.at(-2) === 'registers' && OF_FIELDS_ONLY.has(key)) {
+    return 'is for fields of frames; Modbus has neither computed nor hidden registers: publish the registers, and compute from them in Home Assistant (a template sensor)';
+  }
   const siblings = keysAt(path, found);
   const near = suggest(key, siblings);
   if (near !== undefined) return `there is no such key here. Did you mean ${near}?`;

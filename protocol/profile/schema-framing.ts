@@ -31,9 +31,9 @@ const lengthType = oneOf(['u8', 'u16', 'u24', 'u32', 'ascii']);
 const lengthField = z.strictObject({
   at: int(0, 256).describe('Where the length field stands, counted from the first byte of the frame.'),
   type: lengthType.default('u8').describe('u8, u16, u24, u32, or ascii: decimal digits, `digits` of them.'),
-  digits: int(1, 8).default(4).describe('With type ascii: how many digits.'),
+  digits: int(1, 8).prefault(4).describe('With type ascii: how many digits.'),
   order: order.optional(),
-  times: int(1, 256).default(1).describe('What one counts: 2 when the field counts 16-bit words.'),
+  times: int(1, 256).prefault(1).describe('What one counts: 2 when the field counts 16-bit words.'),
   plus: int(-65_536, 65_536)
     .default(0)
     .describe('Everything that the field does not count: whole frame = value × times + plus.'),

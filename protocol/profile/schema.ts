@@ -49,8 +49,8 @@ const measure = z.strictObject({
   at: offset.describe('Where it stands.'),
   type: oneOf(INTEGER_TYPES).default('u8').describe('Its type.'),
   order: order.optional(),
-  times: int(1, 65_536).default(1).describe('Factor.'),
-  divisor: int(1, 65_536).default(1).describe('Divisor, rounded down.'),
+  times: int(1, 65_536).prefault(1).describe('Factor.'),
+  divisor: int(1, 65_536).prefault(1).describe('Divisor, rounded down.'),
   plus: int(-65_536, 65_536).default(0).describe('Added at the end.'),
 });
 
@@ -59,6 +59,10 @@ const size = z
   .describe(
     'How many bytes; or the place in the frame that says it; or `end`: up to the end (before checksum and tail).',
   );
+
+const span = z
+  .tuple([num(), num()])
+  .refine(([least, most]) => least <= most, 'must be the least and then the greatest, such as [0, 100]');
 
 const CHANNEL = {
   title: text(64).optional().describe('For people; default: made from the name.'),
@@ -69,8 +73,7 @@ const CHANNEL = {
   precision: int(0, 12).optional().describe('Decimals worth showing; a computed value is rounded to them.'),
   diagnostic: bool.default(false).describe('About the device rather than its surroundings.'),
   total_increasing: bool.default(false).describe('A meter: only grows.'),
-  range: z
-    .tuple([num(), num()])
+  range: span
     .optional()
     .describe(
       'The least and the greatest plausible value; outside, the quality is out_of_range. Also what the simulator makes up.',
@@ -113,7 +116,7 @@ const repeat = z.strictObject({
   max: int(1, 255).optional().describe('The most there can be. Needed unless `count` is a number.'),
   first: z
     .union([int(0, 255), measure])
-    .default(1)
+    .prefault(1)
     .describe('The number of the first one.'),
   limit: expression.optional().describe('How many of them are meant, as an expression (cell_count).'),
 });
@@ -233,23 +236,25 @@ const parameter = z.strictObject({
   size: int(1, 64).optional().describe('With type hex: how many bytes.'),
   order: order.optional(),
   default: word(128).optional().describe('When the configuration does not say; without a default it must.'),
-  range: z.tuple([num(), num()]).optional(),
-  description: text(400).optional(),
+  range: span.optional().describe('The least and the greatest value.'),
+  description: text(400).optional().describe('For people.'),
 });
 
-const answer = listOf(alias, 16).describe('The message, or messages, that answer it.');
+const answer = listOf(alias, 16).describe(
+  'The message, or messages, that answer it. A poll of a file with one kind of frame needs none: that one.',
+);
 const REQUEST = {
   answer: answer.optional(),
   where: expression.optional().describe('What must hold in the answer besides, such as addr == address.'),
-  frames: int(0, 255).default(1).describe('How many frames answer; 0: as many as come until timeout_ms of quiet.'),
-  timeout_ms: int(1, 60_000).default(500).describe('How long to wait for the answer.'),
-  retries: int(0, 10).default(1).describe('How often to ask again.'),
+  frames: int(0, 255).prefault(1).describe('How many frames answer; 0: as many as come until timeout_ms of quiet.'),
+  timeout_ms: int(1, 60_000).prefault(500).describe('How long to wait for the answer.'),
+  retries: int(0, 10).prefault(1).describe('How often to ask again.'),
 };
 
 const poll = z.strictObject({
   send: template,
   ...REQUEST,
-  every_s: seconds().default(10_000).describe('How often, in seconds.'),
+  every_s: seconds().prefault(10).describe('How often, in seconds.'),
 });
 
 const initStep = z.strictObject({
@@ -268,8 +273,8 @@ const command = z.strictObject({
     .describe('Instead of send: a request for each value (on, off, names of options).'),
   raw: z.record(z.string(), num()).optional().describe('With send: what {value} is for on, off, or an option.'),
   scale: num().optional().describe('As of the field: raw = (value − offset) / scale.'),
-  divisor: num().optional(),
-  offset: num().optional(),
+  divisor: num().optional().describe('As of the field: raw = (value − offset) × divisor.'),
+  offset: num().optional().describe('As of the field.'),
   step: num({ min: 0 }).optional().describe('The smallest step.'),
   shows: alias.optional().describe('The field that shows what is set; default: the field of the same name.'),
   ...REQUEST,
@@ -282,9 +287,9 @@ const register = z.strictObject({
     .describe('input (function 4), holding (3), coil (1) or discrete (2). Default: holding.'),
   ...CONVERT,
   ...CHANNEL,
-  every_s: seconds().optional(),
+  every_s: seconds().optional().describe('How often it is read, in seconds; default: as `modbus` says.'),
   writable: bool.default(false).describe('Can be set (holding and coil).'),
-  step: num({ min: 0 }).optional(),
+  step: num({ min: 0 }).optional().describe('With writable: the smallest step.'),
 });
 /** The registers of a generic Modbus device, also as a configuration lists them. */
 export const registersSchema: z.ZodType<Record<string, RegisterSpec>> = z.record(alias, register);
@@ -293,14 +298,14 @@ const modbus = z.strictObject({
   variant: oneOf(['rtu', 'tcp', 'ascii'])
     .default('rtu')
     .describe('rtu also holds on TCP connections to a serial bridge.'),
-  address: int(0, 255).default(1).describe('Unit address; the parameter `address` overrides it.'),
+  address: int(0, 255).prefault(1).describe('Unit address; the parameter `address` overrides it.'),
   order: order.optional().describe('Of values of several registers.'),
   table: oneOf(TABLES).default('holding').describe('Default of the registers.'),
-  max_gap: int(0, 64).default(8).describe('Registers nobody asked for that may be read along to save a request.'),
-  max_registers: int(1, 125).default(80).describe('The most registers of one request.'),
-  every_s: seconds().default(10_000).describe('How often registers are read unless they say.'),
-  timeout_ms: int(1, 60_000).default(500),
-  retries: int(0, 10).default(1),
+  max_gap: int(0, 64).prefault(8).describe('Registers nobody asked for that may be read along to save a request.'),
+  max_registers: int(1, 125).prefault(80).describe('The most registers of one request.'),
+  every_s: seconds().prefault(10).describe('How often registers are read unless they say, in seconds.'),
+  timeout_ms: int(1, 60_000).prefault(500).describe('How long to wait for an answer.'),
+  retries: int(0, 10).prefault(1).describe('How often to ask again.'),
   registers: registersSchema.default({}).describe('Name → register.'),
 });
 
@@ -314,10 +319,10 @@ export const profileSchema: z.ZodType<ProfileFile> = z.strictObject({
   links: z.array(text(400)).max(32).default([]).describe('Data sheets.'),
   serial: z
     .strictObject({
-      baud: int(50, 4_000_000).default(9_600),
-      data_bits: oneOf(['7', '8']).default('8'),
-      parity: oneOf(['none', 'even', 'odd']).default('none'),
-      stop_bits: oneOf(['1', '2']).default('1'),
+      baud: int(50, 4_000_000).prefault(9_600).describe('Bits a second.'),
+      data_bits: oneOf(['7', '8']).default('8').describe('Bits of a character.'),
+      parity: oneOf(['none', 'even', 'odd']).default('none').describe('Parity bit.'),
+      stop_bits: oneOf(['1', '2']).default('1').describe('Stop bits.'),
     })
     .optional()
     .describe('Settings of the serial port.'),
@@ -335,8 +340,10 @@ export const profileSchema: z.ZodType<ProfileFile> = z.strictObject({
     z.strictObject({
       subtract: byte.optional().describe('Subtracted from every byte on reception.'),
       xor: byte.optional().describe('XORed with every byte.'),
-      from: offset.default(0),
-      to: offset.optional(),
+      from: offset.default(0).describe('The first byte that is changed.'),
+      to: offset
+        .optional()
+        .describe('The first byte that is not changed any more; negative from the end of the frame. Default: the end.'),
     }),
     4,
   )

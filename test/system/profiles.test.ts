@@ -158,5 +158,9 @@ describe('bytes2mqtt profiles', () => {
     const wrong = await cli(['profiles', 'check', 'bad.yaml'], { cwd });
     expect(wrong.code).toBe(1);
     expect(wrong.stderr).toContain('bad.yaml:7:');
+    const none = await cli(['profiles', 'check', 'nope.yaml'], { cwd });
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('nope.yaml: no such file')]);
+    const shown = await cli(['profiles', './scale.yaml'], { cwd });
+    expect(shown.stdout).toContain('    profile: ./scale.yaml\n');
   });
 });

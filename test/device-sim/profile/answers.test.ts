@@ -71,6 +71,23 @@ async function ask(socket: Socket, request: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(bytes);
 }
 
+test('a value for a name that stands in no frame is refused, with what may have been meant', () => {
+  const file = `title: T
+framing: { sync: aa, length: 4 }
+fields:
+  co2: { at: 2, type: u8 }
+  secret: { at: 3, type: u8, hidden: true }
+  double: { value: co2 * secret }
+`;
+  const loaded = loadProfile({ name: 't', text: file });
+  if (!loaded.ok) throw new Error(loaded.problems.map(formatProfileProblem).join('\n'));
+  const made = (fixed: Record<string, number>): PlayedDevice => device(loaded.profile, 't', {}, fixed);
+  expect(() => made({ c2o: 3 })).toThrow(new RangeError('t has no field c2o. Did you mean co2?'));
+  expect(() => made({ pressure: 3 })).toThrow(/^t has no field pressure; it has co2, secret$/);
+  expect(() => made({ double: 3 })).toThrow(/computed/);
+  expect([...(made({ co2: 7, secret: 9 }).next(0)?.bytes ?? [])]).toEqual([0xaa, 0, 7, 9]);
+});
+
 test('two slaves on one line: each answers its own address, with its own values', async () => {
   const profile = shipped('modbus_rtu', { flow: { at: 0, type: 'u16' }, level: { at: 1, type: 'i16', scale: '0.1' } });
   const socket = await line([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { formatProfileProblem, loadProfile, profileJsonSchema } from '../../../protocol/index.ts';
-import { problemsOf, profileOf } from './helpers.ts';
+import { hex, problemsOf, profileOf } from './helpers.ts';
 
 const GOOD = `title: T
 framing: { sync: 42 4d, length: 12 }
@@ -9,6 +9,10 @@ fields:
   a: { at: 2, type: u16, scale: 0.1 }
   b: { value: a * 2 }
 `;
+
+function withRegister(keys: string): string {
+  return `title: T\nmodbus: { registers: { a: { ${keys} } } }\n`;
+}
 
 /** What is wrong with GOOD when `from` in it is `to`. */
 function broken(from: string, to: string): { at: string; message: string } {
@@ -30,6 +34,9 @@ describe('a problem names line, column and key, and what would be right', () => 
     ['at: -2 }', '}', '3:11 checksum', 'needs at'],
     ['type: sum16', 'type: sum17', '3:19 checksum.type', 'Did you mean sum16?'],
     ['type: sum16', 'type: crc, crc: CRC-16/MODBSU', '3:29 checksum.crc', 'Did you mean CRC-16/MODBUS?'],
+    ['type: sum16', 'type: crc, crc: modbus', '3:29 checksum.crc', 'Did you mean CRC-16/MODBUS?'],
+    ['type: sum16', 'type: crc, crc: crc16_xmodem', '3:29 checksum.crc', 'Did you mean CRC-16/XMODEM?'],
+    ['scale: 0.1', 'range: [5, 1]', '5:33 fields.a.range', 'must be the least and then the greatest'],
     ['a * 2', 'aa * 2', '6:15 fields.b.value', 'Did you mean a?'],
     ['a * 2', 'a * ', '6:15 fields.b.value', 'ends too early'],
     ['a * 2', "a == 'x'", '6:15 fields.b.value', 'text can only be compared with text'],
@@ -63,6 +70,33 @@ describe('a problem names line, column and key, and what would be right', () => 
       expect.stringMatching(/^10:\d+ commands.y.send: needs \{value\}/),
       expect.stringMatching(/^11:\d+ commands.z.send: must be bytes in hex/),
     ]);
+  });
+
+  test('a poll is answered by the only message; of several it must say which', () => {
+    const poll = 'poll: { pm: { send: "42 4d" } }\n';
+    const [one] = profileOf(GOOD + poll).open().polls;
+    const frame = hex('42 4d 00 01 00 00 00 00 00 00 00 90');
+    expect(one?.request()?.answers(frame)).toBe(true);
+    const several = `title: T
+framing: { sync: aa, length: 4 }
+messages:
+  one: { match: { 1: 01 }, fields: { a: { at: 2, type: u8 } } }
+  two: { fields: { b: { at: 2, type: u8 } } }
+  asked: { direction: down, fields: {} }
+`;
+    expect(problemsOf(several + poll)[0]!.message).toBe('needs answer: which of the messages answers it (one, two)');
+  });
+
+  test('of registers: what is missing, what only fields of frames have', () => {
+    expect(problemsOf(withRegister('unit: V'))[0]).toMatchObject({
+      at: expect.stringContaining('modbus.registers.a.at') as string,
+      message: expect.stringMatching(/^at is missing: it must be a whole number from 0 to 65535/) as string,
+    });
+    for (const extra of ['value: b * 2', 'hidden: true', 'when: b']) {
+      expect(problemsOf(withRegister(`at: 0, ${extra}`))[0]!.message).toContain(
+        'neither computed nor hidden registers',
+      );
+    }
   });
 
   test('a name for two things', () => {
