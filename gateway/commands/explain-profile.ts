@@ -12,6 +12,7 @@ import { type ExplainedPart, type FrameExplanation, type ProfileInstance, printa
 import { EXIT } from '../exit-codes.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { loadedProfile } from './loaded-profile.ts';
+import { explainModbusStretches } from './modbus-stretches.ts';
 import { readHex } from './read-hex.ts';
 import { type Paint, paintFor, printError, printOut } from './terminal.ts';
 
@@ -58,6 +59,7 @@ export async function explainWithProfile(words: readonly string[], options: Expl
 
 /** The frames in these bytes and what lies between them, each explained. */
 export function explainStretches(instance: ProfileInstance, bytes: Uint8Array): ExplainedStretch[] {
+  if (instance.profile.about.transport.startsWith('modbus-')) return explainModbusStretches(instance, bytes);
   const decoder = instance.createDecoder();
   decoder.push(bytes.slice());
   // Where only silence ends a frame, it has come now; anything else has its end.

@@ -194,8 +194,8 @@ export interface ProfileInstance {
   encode(message: string, values: FieldValues): Uint8Array;
   /** What the device would say to these bytes (a frame out of `createRequestDecoder`), or undefined: not for it. */
   answer(request: Uint8Array, values: FieldValues): Answer | undefined;
-  /** Every byte of a frame named; also of one that fails. */
-  explain(frame: Uint8Array): FrameExplanation;
+  /** Every byte of a frame named; also of one that fails. `asked` is the request it answers, where that is known (Modbus). */
+  explain(frame: Uint8Array, asked?: Uint8Array): FrameExplanation;
 }
 
 /** By alias or hidden field's name, in shown units. */

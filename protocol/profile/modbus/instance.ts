@@ -312,8 +312,8 @@ export class ModbusInstance implements ProfileInstance {
     return { name, frames: [request.slice()], messages: [name], set: setByCommand(command, word, captured) };
   }
 
-  explain(frame: Uint8Array): FrameExplanation {
-    return explainModbus(frame, this.rules, this.machine);
+  explain(frame: Uint8Array, asked?: Uint8Array): FrameExplanation {
+    return explainModbus(frame, this.rules, this.machine, asked);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { profileCodec } from '../../../protocol/index.ts';
+import { makeNamedCrc, profileCodec } from '../../../protocol/index.ts';
 import { cli } from '../../helpers/cli.ts';
 import { configFolder } from '../../helpers/config-folder.ts';
 import { join } from 'node:path';
@@ -93,5 +93,61 @@ describe('bytes2mqtt explain --profile', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/wrong\.yaml:11/);
     expect(stderr).toContain('mass');
+  });
+});
+
+describe('bytes2mqtt explain --profile of a Modbus device', () => {
+  const METER = `
+title: A made-up meter
+serial: { baud: 9600 }
+modbus:
+  table: input
+  registers:
+    voltage: { at: 0x3100, type: u16, scale: 0.01, unit: V }
+    current: { at: 0x3101, type: u16, scale: 0.01, unit: A }
+    power: { at: 0x3200, type: u16, unit: W }
+    energy: { at: 0x3400, type: u16, unit: Wh }
+`;
+  const crc = makeNamedCrc('CRC-16/MODBUS');
+  const rtu = (text: string): string => {
+    const bytes = Buffer.from(text.replaceAll(' ', ''), 'hex');
+    const sum = crc(bytes, 0, bytes.length);
+    return hex(Buffer.concat([bytes, Uint8Array.of(sum & 0xff, sum >> 8)]));
+  };
+  const explained = async (...words: string[]) => {
+    const file = join(configFolder({ 'meter.yaml': METER }), 'meter.yaml');
+    return cli(['explain', '--profile', file, ...words]);
+  };
+
+  it('reads an answer as that to the request before it, also where no block is asked so', async () => {
+    const { code, stdout } = await explained(rtu('01 04 32 00 00 01'), rtu('01 04 02 00 07'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/1: request read input registers, 8 bytes from byte 0: good/);
+    expect(stdout).toMatch(/2: input 12800, 7 bytes from byte 8: good/);
+    expect(stdout).toMatch(/power +7 W/);
+    expect(stdout).not.toContain('energy');
+    const other = await explained(rtu('01 04 31 01 00 01'), rtu('01 04 02 00 c8'));
+    expect(other.stdout).toMatch(/current +2\.00 A/);
+  });
+
+  it('shows all blocks that an answer alone may be to', async () => {
+    const { code, stdout } = await explained(rtu('01 04 02 00 07'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/byte_count +2 +fits 2 blocks: input 12800, input 13312/);
+    expect(stdout).toMatch(/power +7 W +.*if it answers input 12800/);
+    expect(stdout).toMatch(/energy +7 Wh +.*if it answers input 13312/);
+  });
+
+  it('tells what is cut off or broken in one piece', async () => {
+    const cut = await explained(rtu('01 04 31 00 00 02'), '01041006b0');
+    expect(cut.code).toBe(1);
+    expect(cut.stdout).toMatch(/2: no frame \(unreadable\), 5 bytes from byte 8: bad/);
+    expect(cut.stdout).toContain('5 of 21 bytes: cut off, or the byte count is wrong');
+    expect(cut.stdout).not.toContain('3: ');
+    const broken = await explained('01 04 02 00 07 12 34');
+    expect(broken.stdout).toMatch(/1: no frame \(unreadable\), 7 bytes from byte 0: bad/);
+    expect(broken.stdout).toMatch(/bad: the checksum is wrong: computed [0-9a-f]{4}, received 3412/);
+    const miscounted = await explained(rtu('01 04 06 00 07'));
+    expect(miscounted.stdout).toContain('its byte count says 6 bytes of data, there are 2');
   });
 });
