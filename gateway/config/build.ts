@@ -11,6 +11,7 @@ import type { Path } from './keys.ts';
 import type { Finding } from './problem.ts';
 import { formatPath } from './keys.ts';
 import { plainFindings, reachableFromOutside } from './plain.ts';
+import type { UnusedKeys } from './unused-keys.ts';
 import type { Config, FileConfig, FileSource, JournalConfig, MqttConfig, SourceConfig, TlsConfig } from './schema.ts';
 
 export interface Built {
@@ -19,8 +20,11 @@ export interface Built {
   readonly warnings: readonly Finding[];
 }
 
-/** @param folder what relative paths in the file begin at */
-export function buildConfig(file: FileConfig, folder: string, env: Environment): Built {
+/**
+ * @param folder what relative paths in the file begin at
+ * @param unused keys that are there and are asked for by nobody
+ */
+export function buildConfig(file: FileConfig, folder: string, env: Environment, unused: UnusedKeys): Built {
   const problems: Finding[] = [];
   const warnings: Finding[] = [];
   const config: Config = {
@@ -59,7 +63,7 @@ export function buildConfig(file: FileConfig, folder: string, env: Environment):
     http: buildHttp(file, problems),
     discovery: buildDiscovery(file, problems),
   };
-  warnings.push(...plainFindings(file, config));
+  warnings.push(...plainFindings(file, config, unused));
   return { config, problems, warnings };
 }
 

@@ -18,6 +18,7 @@ import { NO_ORIGIN, showValue, toProblem } from './problem.ts';
 import type { Finding, Origin, Problem } from './problem.ts';
 import type { Config } from './schema.ts';
 import { resolveSecrets } from './secrets.ts';
+import { secretsUsed, unusedKeys } from './unused-keys.ts';
 import { validate } from './validate.ts';
 import { parseYaml, SecretReference } from './yaml-file.ts';
 import type { ParsedYaml } from './yaml-file.ts';
@@ -95,13 +96,15 @@ export function loadConfig(options: LoadOptions): LoadResult {
     toProblem({ code: 'CONFIG_UNKNOWN_VARIABLE', path: [], message }, { ...NO_ORIGIN, variable }),
   );
 
+  const used = secretsUsed(overlay.value);
   const secrets = resolveSecrets(overlay.value, folder, options.env);
   const validation = validate(overlay.value);
   // A value that was to come from a missing secret is told once, not again as missing.
   const told = new Set(secrets.map((finding) => formatPath(finding.path)));
   const faults = validation.ok ? [] : validation.findings.filter((finding) => !told.has(formatPath(finding.path)));
   const early = [...secrets, ...faults, ...(validation.ok ? [] : profileFindings(overlay.value, folder))];
-  const built = validation.ok ? buildConfig(validation.config, folder, options.env) : undefined;
+  const waiting = validation.ok ? unusedKeys(folder, used, validation.config.devices) : new Map<string, string>();
+  const built = validation.ok ? buildConfig(validation.config, folder, options.env, waiting) : undefined;
   const problems = [...environment, ...[...early, ...(built?.problems ?? [])].map(problem)];
   const warnings = [...(built?.warnings ?? []).map((finding) => problem(finding)), ...unknown];
   if (built === undefined || problems.length > 0) return { ok: false, problems: inOrder(problems), warnings };

@@ -8,6 +8,7 @@
  * ```
  */
 import type { Finding } from './problem.ts';
+import type { UnusedKeys } from './unused-keys.ts';
 import type { Config, FileConfig, SourceConfig, SourceKind } from './schema.ts';
 
 /** `host` is undefined where there is none. */
@@ -39,7 +40,7 @@ export function isLoopback(host: string): boolean {
  * What is worth a line at each start: every opt-in to plain that somebody outside of this machine can use, and who is
  * shut out for want of a key.
  */
-export function plainFindings(file: FileConfig, config: Config): Finding[] {
+export function plainFindings(file: FileConfig, config: Config, unused: UnusedKeys): Finding[] {
   const speaking = config.sources.filter(({ service, profile }) => service === undefined && profile === undefined);
   const outside = speaking.filter(reachableFromOutside);
   const isLetIn = [...config.devices.values()].some(({ key, plain }) => key !== undefined || plain);
@@ -63,7 +64,8 @@ export function plainFindings(file: FileConfig, config: Config): Finding[] {
       const message = `whoever reaches ${source.id} may be any device that has no key, and read and change what those say`;
       tell('PLAIN_ALLOWED', path, message);
     } else if (!isLetIn) {
-      const message = `only devices with a key are let in here, and none has one: "bytes2mqtt key new DEVICE" makes one, "plain: true" lets in all`;
+      const advice = unused.size > 0 ? '' : ': "bytes2mqtt key new DEVICE" makes one, "plain: true" lets in all';
+      const message = `only devices with a key are let in here, and none has one${advice}`;
       tell('CONFIG_CONFLICT', ['sources', index, source.kind], message);
     }
   }
@@ -72,10 +74,18 @@ export function plainFindings(file: FileConfig, config: Config): Finding[] {
       const where = outside.map(({ id }) => id).join(' or ');
       const message = `whoever reaches ${where} may be this device, and read and change what it says`;
       tell('PLAIN_ALLOWED', ['devices', written, 'plain'], message);
-    } else if (key === undefined && !plain && speaking.length > 0 && speaking.every((source) => !source.plain)) {
+    } else if (unused.has(written.toLowerCase())) continue;
+    else if (key === undefined && !plain && speaking.length > 0 && speaking.every((source) => !source.plain)) {
       const message = `this device has no key, and no source lets it in without: "bytes2mqtt key new ${written}" makes one`;
       tell('CONFIG_CONFLICT', ['devices', written], message, { atKey: true });
     }
+  }
+  for (const [id, name] of unused) {
+    const written = Object.keys(file.devices).find((device) => device.toLowerCase() === id);
+    const path = written === undefined ? ['devices'] : ['devices', written];
+    const add =
+      written === undefined ? `"${id}: { key: !secret ${name} }" below "devices:"` : `"key: !secret ${name}" here`;
+    tell('CONFIG_CONFLICT', path, `secrets.yaml has a key ${name}, but nothing uses it: add ${add}`, { atKey: true });
   }
   return findings;
 }

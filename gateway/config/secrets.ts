@@ -84,7 +84,7 @@ export function resolveSecrets(value: unknown, folder: string, env: Environment)
 }
 
 /** The names and values, or what is wrong with the file. */
-function readSecrets(path: string): ReadonlyMap<string, unknown> | string {
+export function readSecrets(path: string): ReadonlyMap<string, unknown> | string {
   const shown = printable(path);
   let text: string;
   try {

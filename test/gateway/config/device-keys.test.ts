@@ -151,4 +151,36 @@ describe('plain', () => {
     expect(loaded.ok).toBe(true);
     expect(told(loaded)).toEqual(expected);
   });
+
+  it.each<[string, string, string, string[]]>([
+    [
+      'of a device that is not in the configuration',
+      OUTSIDE,
+      `${ID}: ${HEX}\n`,
+      [
+        'sources[0].tcp: only devices with a key are let in here, and none has one',
+        `devices: secrets.yaml has a key ${ID}, but nothing uses it: add "${ID}: { key: !secret ${ID} }" below "devices:"`,
+      ],
+    ],
+    [
+      'of a device that is called by its alias',
+      `${OUTSIDE}devices:\n  ${ID.toUpperCase()}: { alias: shed }\n  ${OTHER}: { key: ${HEX.replace('0', '1')} }\n`,
+      `shed: ${HEX}\n`,
+      [`devices.${ID.toUpperCase()}: secrets.yaml has a key shed, but nothing uses it: add "key: !secret shed" here`],
+    ],
+    ['but not one that is used', `devices: { ${ID}: { key: !secret shed, alias: shed } }\n`, `shed: ${HEX}\n`, []],
+    ['but not one of a device that needs none', `devices: { ${ID}: { plain: true } }\n`, `${ID}: ${HEX}\n`, []],
+    [
+      'but nothing that is no key, or nobody’s',
+      OUTSIDE + '    plain: true\n',
+      `mqtt: x\nshed: ${HEX}\n`,
+      ['sources[0].plain'],
+    ],
+  ])('a key in secrets.yaml that nothing uses is told: %s', (_, text, secrets, expected) => {
+    const { warnings } = loadText(text, {}, { 'secrets.yaml': secrets });
+    const said = warnings.map(({ path, message }) => `${path}: ${message}`);
+    expect(said).toHaveLength(expected.length);
+    for (const [n, start] of expected.entries()) expect(said[n]?.slice(0, start.length)).toBe(start);
+    expect(said.join()).not.toContain('key new');
+  });
 });
