@@ -222,15 +222,19 @@ function tint(mark: Mark, text: string, paint: Paint): string {
   }
 }
 
-function textLines({ separator, kinds }: TextLayout, { frames }: Proposal, paint: Paint): string[] {
+function textLines({ separator, keySign, kinds }: TextLayout, { frames }: Proposal, paint: Paint): string[] {
   const lines = [
-    `  ${paint.bold('text'.padEnd(9))} lines${separator === undefined ? '' : `, columns parted by ${JSON.stringify(separator)}`}`,
+    `  ${paint.bold('text'.padEnd(9))} lines${separator === undefined ? '' : `, columns parted by ${JSON.stringify(separator)}`}${keySign === undefined ? '' : `, each a key, ${JSON.stringify(keySign)} and a value`}`,
     '',
     ...frames.slice(0, 3).map((frame) => `  ${paint.dim(printable(Buffer.from(frame).toString('latin1'), 100))}`),
   ];
   for (const { head, columns, lines: count } of kinds.slice(0, 16)) {
     const told = columns.filter(({ kind }) => kind === 'number' || kind === 'text');
-    const shown = told.slice(0, 12).map(({ index, kind, example }) => `${index} ${kind} (${printable(example, 16)})`);
+    const shown = told
+      .slice(0, 12)
+      .map(
+        ({ index, kind, example, key }) => `${printable(key ?? String(index), 16)} ${kind} (${printable(example, 16)})`,
+      );
     lines.push(
       `  ${paint.bold(head === undefined ? 'columns' : printable(head, 16))} ${count} lines: ${shown.join(', ')}${told.length > 12 ? ' …' : ''}`,
     );

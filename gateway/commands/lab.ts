@@ -96,6 +96,9 @@ async function readSource(words: readonly string[], options: LabOptions): Promis
   const parsed = hexCapture(text);
   if (parsed.ok) return { capture: parsed.capture, name };
   sayHexProblem(text, parsed, name !== 'the command line');
+  printError(
+    "The lab takes bytes in hex. For lines of text: printf 'T=21.5\\r\\n' | xxd -p | bytes2mqtt lab (or xxd -p FILE | …)",
+  );
   return EXIT.usage;
 }
 

@@ -186,7 +186,10 @@ function constantsText(columns: readonly Column[]): string {
 }
 
 function textBodies(text: TextLayout): Body[] {
-  const rule = `text: { split: ${quoted(Buffer.from(text.separator ?? '\t'))}, from: ${text.from}, to: ${text.to} }`;
+  const parted = splitText(text.separator ?? '\t');
+  const split =
+    text.keySign === undefined ? `split: ${parted}` : `lines: ${parted}, separator: ${splitText(text.keySign)}`;
+  const rule = `text: { ${split}, from: ${text.from}, to: ${text.to} }`;
   const names = new Set<string>();
   // A longer word first: the separator behind it makes it whole, but the order costs nothing.
   return text.kinds.map((kind) => {
@@ -202,10 +205,17 @@ function textBodies(text: TextLayout): Body[] {
   });
 }
 
+/** A sign as people read it; what nobody sees stays in hex. */
+function splitText(separator: string): string {
+  return separator.trim() === '' ? quoted(Buffer.from(separator)) : `'${JSON.stringify(separator)}'`;
+}
+
 function columnFields({ columns }: TextKind, prefix: string): string[] {
   const told = columns.filter(({ kind }) => kind === 'number' || kind === 'text').slice(0, 32);
-  return (told.length > 0 ? told : columns.slice(0, 1)).map(({ index, kind, example }) => {
+  return (told.length > 0 ? told : columns.slice(0, 1)).map(({ index, kind, example, key }) => {
     const type = kind === 'number' ? 'number' : 'ascii';
+    if (key !== undefined)
+      return `  ${aliasOf(key)}_${index}: { key: ${JSON.stringify(key)}, type: ${type} } # such as ${example.slice(0, 40).replaceAll(/[^\x20-\x7e]/g, '.')}`;
     return `  ${prefix}column_${index}: { column: ${index}, type: ${type} } # such as ${example.slice(0, 40).replaceAll(/[^\x20-\x7e]/g, '.')}`;
   });
 }

@@ -15,6 +15,8 @@ import type { Proposal } from './proposal.ts';
 export interface TextLayout {
   /** What parts the columns; undefined when a line is one value. */
   readonly separator: string | undefined;
+  /** What stands between key and value in every column (`T=21.5;H=40`); undefined when columns go by their place. */
+  readonly keySign: string | undefined;
   /** Where the columns begin, and where they end, counted from the end of the line. */
   readonly from: number;
   readonly to: number;
@@ -33,8 +35,11 @@ export interface TextColumn {
   readonly index: number;
   readonly kind: 'number' | 'text' | 'constant' | 'empty';
   readonly example: string;
+  /** The word before the sign between key and value. */
+  readonly key?: string;
 }
 
+const KEY_SIGNS = ['=', ':'] as const;
 const SEPARATORS = ['\t', ',', ';', '|', '=', ':', ' '] as const;
 const MIN_PRINTABLE = 0.97;
 const LONGEST_LINE = 1_024;
@@ -55,7 +60,7 @@ export function textProposal(capture: Capture): Proposal | undefined {
   const [checksum] = fits;
   const frames = checksum === undefined ? lines : lines.filter((line) => fitHolds(checksum, line));
   const to = checksum === undefined ? -end.length : checksum.to;
-  const { separator, kinds, grouping } = splitLines(frames, start === undefined ? 0 : start.bytes.length, to);
+  const { separator, keySign, kinds, grouping } = splitLines(frames, start === undefined ? 0 : start.bytes.length, to);
   const covered = frames.reduce((sum, { length }) => sum + length, 0);
   return {
     framing: { escape: undefined, sync: start, length: { kind: 'tail', bytes: end } },
@@ -69,7 +74,7 @@ export function textProposal(capture: Capture): Proposal | undefined {
     bits: Math.min(frames.length, 50) * 8 + (checksum?.bits ?? 0),
     grouping,
     layouts: grouping.groups.map((group) => ({ group, columns: [] })),
-    text: { separator, from: start === undefined ? 0 : start.bytes.length, to, kinds },
+    text: { separator, keySign, from: start === undefined ? 0 : start.bytes.length, to, kinds },
   };
 }
 
@@ -118,7 +123,7 @@ function splitLines(
   lines: readonly Uint8Array[],
   from: number,
   to: number,
-): { separator: string | undefined; kinds: TextKind[]; grouping: Grouping } {
+): { separator: string | undefined; keySign: string | undefined; kinds: TextKind[]; grouping: Grouping } {
   const texts = lines.map((line) =>
     Buffer.from(line.subarray(from, Math.max(from, line.length + to))).toString('latin1'),
   );
@@ -127,6 +132,12 @@ function splitLines(
   )[0];
   const sign = separator !== undefined && separator.worth >= 0.5 ? separator.sign : undefined;
   const rows = texts.map((text) => (sign === undefined ? [text] : text.split(sign).slice(0, MAX_COLUMNS)));
+  const keySign = KEY_SIGNS.find((candidate) => candidate !== sign && isKeyed(rows, candidate));
+  if (keySign !== undefined) {
+    const kind = { head: undefined, columns: columnsOfKeys(rows, keySign), lines: rows.length };
+    const group: Group = { value: undefined, length: undefined, frames: lines };
+    return { separator: sign, keySign, kinds: [kind], grouping: { by: { kind: 'none' }, groups: [group] } };
+  }
   const heads = headsOf(rows, from > 0);
   const groups = new Map<string, { rows: string[][]; frames: Uint8Array[] }>();
   for (const [index, row] of rows.entries()) {
@@ -142,7 +153,7 @@ function splitLines(
     lines: group.rows.length,
   }));
   const members: Group[] = [...groups.values()].map(({ frames }) => ({ value: undefined, length: undefined, frames }));
-  return { separator: sign, kinds, grouping: { by: { kind: 'none' }, groups: members } };
+  return { separator: sign, keySign: undefined, kinds, grouping: { by: { kind: 'none' }, groups: members } };
 }
 
 /** The share of lines that have the commonest number of this sign, if that is not none. */
@@ -165,6 +176,25 @@ function headsOf(rows: readonly string[][], marked: boolean): Set<string> | unde
   const few = heads.size <= (marked ? MAX_KINDS : Math.min(MAX_KINDS, Math.max(1, rows.length / 2)));
   const enough = few && rows.every((row) => row.length > 1);
   return words && enough ? heads : undefined;
+}
+
+/** Whether every column of every row is a word, the sign and a value; one pair alone is no table. */
+function isKeyed(rows: readonly (readonly string[])[], sign: string): boolean {
+  const pair = (cell: string): boolean =>
+    /^[A-Za-z][\w.]{0,15}$/.test(cell.split(sign)[0] ?? '') && cell.includes(sign);
+  return rows.every((row) => row.length > 1 && row.every((cell, i) => pair(cell) || (i > 0 && cell === '')));
+}
+
+/** One column for each key, in the order in which they first came. */
+function columnsOfKeys(rows: readonly (readonly string[])[], sign: string): TextColumn[] {
+  const keys = [...new Set(rows.flat().flatMap((cell) => (cell === '' ? [] : [cell.slice(0, cell.indexOf(sign))])))];
+  const values = keys.slice(0, MAX_COLUMNS).map((key) => {
+    const start = `${key}${sign}`;
+    return rows.map((row) => [row.find((cell) => cell.startsWith(start))?.slice(start.length) ?? '']);
+  });
+  return values.flatMap((column, index) =>
+    columnsOfRows(column, 0).map((found) => ({ ...found, index, key: keys[index] ?? '' })),
+  );
 }
 
 function columnsOfRows(rows: readonly string[][], from: number): TextColumn[] {

@@ -204,6 +204,7 @@ describe('bytes2mqtt lab', () => {
 
   it.each([
     [['lab', 'zz'], 2, 'is not a hex digit'],
+    [['lab', 'R1234'], 2, 'xxd -p'],
     [['lab', '--file', '/nowhere/at/all'], 2, 'ENOENT'],
     [['lab', '--connect', 'nonsense'], 2, 'HOST:PORT'],
     [['lab', '--connect', '127.0.0.1:1', '--for', '1'], 1, 'ECONNREFUSED'],

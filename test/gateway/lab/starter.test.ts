@@ -98,3 +98,17 @@ test('a broken frame does not get through the profile that was written', () => {
   expect(messages.length).toBe(frames.length - 1);
   expect(skipped).toBe(frames[7]!.length);
 });
+
+test('keys and values in a line', () => {
+  const lines = Array.from({ length: 12 }, (_, i) => Buffer.from(`T=${21.5 + i / 10};H=${40 + (i % 5)}\r\n`));
+  const { text, profile } = starter([Buffer.concat(lines)]);
+  expect(text).toContain(`text: { lines: '";"', separator: '"="', from: 0, to: -2 }`);
+  expect(text).toContain('t_0: { key: "T", type: number }');
+  const { values, skipped } = decodeAll(profile, Buffer.concat(lines));
+  expect({ values, skipped }).toEqual({ values: 2 * lines.length, skipped: 0 });
+});
+
+test('a separator that people can read is written so', () => {
+  const lines = Array.from({ length: 12 }, (_, i) => Buffer.from(`${21.5 + i / 10};${40 + (i % 5)}\r\n`));
+  expect(starter([Buffer.concat(lines)]).text).toContain(`text: { split: '";"', from: 0, to: -2 }`);
+});
