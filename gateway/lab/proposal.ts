@@ -52,8 +52,11 @@ const ENOUGH_BITS = 6;
 const LIKELY_BITS = 3;
 /** The structure is looked for in so many bytes; frames are then cut out of all. */
 const SEARCH_BYTES = 64 * 1024;
-/** Longer syncs are rarer in devices than constant bytes behind them. */
+/** Longer syncs are rarer in devices than constant bytes behind them: those must look like sync. */
 const SYNC_BYTES = 2;
+const LONGEST_SYNC = 4;
+/** With so many different frames, what never changes is likely part of the frame and no value that rests. */
+const MANY_FRAMES = 12;
 const MAX_PROPOSALS = 5;
 /** Columns are looked for in so many bytes of a frame. */
 const MAX_COLUMNS = 320;
@@ -128,13 +131,19 @@ function refined(guess: CutCapture, capture: Capture): Proposal {
 function tailOf(frames: readonly Uint8Array[], checksum: ChecksumFit | undefined): Uint8Array {
   const [first] = frames;
   if (first === undefined) return new Uint8Array(0);
-  const behind =
-    checksum === undefined
-      ? new Set(frames.map(({ length }) => length)).size > 1 && distinct(frames).length >= 4
-        ? Math.min(2, constantTail(frames))
-        : 0
-      : -checksum.at - checksum.algorithm.size;
+  if (checksum !== undefined) return first.slice(first.length + checksum.at + checksum.algorithm.size);
+  const different = distinct(frames).length;
+  const constant = Math.min(2, constantTail(frames));
+  const lengths = new Set(frames.map(({ length }) => length)).size;
+  // Frames of one length may end in values that rest: two bytes that look like an end are one.
+  const end = constant === 2 && different >= MANY_FRAMES && !isPlain(first.at(-1)) && !isPlain(first.at(-2));
+  const behind = lengths > 1 ? (different >= 4 ? constant : 0) : end ? 2 : 0;
   return first.slice(first.length - behind);
+}
+
+/** What values that rest are made of. */
+function isPlain(byte: number | undefined): boolean {
+  return byte === 0 || byte === 0xff;
 }
 
 /**
@@ -175,6 +184,13 @@ function settledSync(
   const room = Math.min(SYNC_BYTES, length?.at ?? SYNC_BYTES, first.length - behind - 1);
   let prefix = 0;
   while (prefix < room && different.every((frame) => frame[prefix] === first[prefix])) prefix += 1;
+  // Of what follows, a byte before one that moves may be the high byte of a value; so may 00 and ff anywhere.
+  const most = Math.min(LONGEST_SYNC, length?.at ?? LONGEST_SYNC, first.length - behind - 2);
+  const rests = (at: number): boolean => different.every((frame) => frame[at] === first[at]);
+  while (prefix >= SYNC_BYTES && prefix < most && different.length >= MANY_FRAMES) {
+    if (isPlain(first[prefix]) || !rests(prefix) || !rests(prefix + 1)) break;
+    prefix += 1;
+  }
   // Between flags nothing has to be found; one frame does not say what is constant.
   if (prefix === 0 || escape !== undefined || different.length < 2) return different.length < 2 ? sync : undefined;
   return { at: 0, bytes: first.slice(0, prefix) };

@@ -135,6 +135,16 @@ test('one frame of 16 bits of checksum: likely, not proven', () => {
   expect(checksum?.bits).toBeLessThan(12);
 });
 
+test('constant bytes behind the sync and at the end belong to the frame, high bytes that rest do not', () => {
+  const pieces = Array.from({ length: 20 }, (_, i) =>
+    Uint8Array.of(0xaa, 0x5f, 0x03, 0x07, (i * 37) & 0xff, 0x02, (i * 101) & 0xff, 0x55, 0xcc),
+  );
+  const { framing, tail, checksum } = ofPieces(pieces);
+  expect(checksum).toBeUndefined();
+  expect(framing.sync).toEqual({ at: 0, bytes: Uint8Array.of(0xaa, 0x5f, 0x03) });
+  expect(tail).toEqual(Uint8Array.of(0x55, 0xcc));
+});
+
 test('silence parts what came from a live port', () => {
   const chunks = [0, 4, 100, 103, 250].map((atMs, index) => ({ atMs, bytes: Uint8Array.of(index) }));
   const pieces = piecesBySilence(chunks, 25);
