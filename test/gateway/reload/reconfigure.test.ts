@@ -19,7 +19,8 @@ const ID = 'a1b2c3d4e5f60718';
 const OTHER = '06c51a616d2da385';
 const KEY = Uint8Array.from({ length: 32 }, (_, index) => index);
 const hex = (key: Uint8Array): string => Buffer.from(key).toString('hex');
-const LATER = '\njournal: { durability: memory, dir: /nowhere }\nhttp: { enabled: false }\ndiscovery: { enabled: false }\n';
+const LATER =
+  '\njournal: { durability: memory, dir: /nowhere }\nhttp: { enabled: false }\ndiscovery: { enabled: false }\n';
 
 function config(text: string, files: Record<string, string> = {}): Config {
   const loaded = loadText(text + LATER, {}, files);
