@@ -101,7 +101,7 @@ function messageOf(issue: Issue, path: Path, found: unknown): string {
 }
 
 /** Keys that people look for at a register, because fields have them. */
-const OF_FIELDS_ONLY: ReadonlySet<string> = new Set(['value', 'when', 'hidden']);
+const OF_FIELDS_ONLY: ReadonlySet<string> = new Set(['value', 'when']);
 
 function missing(path: Path, wanted: string): string {
   return `${String(path.at(-1) ?? 'this')} is missing${wanted.startsWith('must') ? `: it ${wanted}` : ''}`;
@@ -109,7 +109,7 @@ function missing(path: Path, wanted: string): string {
 
 function unknownKey(path: Path, key: string, found: unknown): string {
   if (path.at(-2) === 'registers' && OF_FIELDS_ONLY.has(key)) {
-    return 'is for fields of frames; Modbus has neither computed nor hidden registers: publish the registers, and compute from them in Home Assistant (a template sensor)';
+    return 'registers are read, not computed; what is computed from them stands in fields, beside modbus';
   }
   const siblings = keysAt(path, found);
   const near = suggest(key, siblings);

@@ -289,6 +289,7 @@ const register = z.strictObject({
   ...CHANNEL,
   every_s: seconds().optional().describe('How often it is read, in seconds; default: as `modbus` says.'),
   writable: bool.default(false).describe('Can be set (holding and coil).'),
+  hidden: bool.default(false).describe('Not a channel; for computed fields only.'),
   step: num({ min: 0 }).optional().describe('With writable: the smallest step.'),
 });
 /** The registers of a generic Modbus device, also as a configuration lists them. */

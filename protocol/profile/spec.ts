@@ -261,6 +261,8 @@ export interface RegisterSpec extends ConvertSpec, ShownSpec {
   /** Milliseconds. */
   every_s?: number | undefined;
   writable: boolean;
+  /** For computed fields only: no channel. */
+  hidden: boolean;
   step?: number | undefined;
 }
 

@@ -9,7 +9,7 @@ import { compileCommands } from '../requests.ts';
 import type { ChecksumSpec, FieldSpec, ModbusSpec, ProfileFile } from '../spec.ts';
 import { ModbusInstance } from './instance.ts';
 import type { ModbusRules } from './instance.ts';
-import { compileRegisters, mergeBlocks } from './registers.ts';
+import { compileComputedRegisters, compileRegisters, mergeBlocks } from './registers.ts';
 import type { Block } from './registers.ts';
 
 const CRC: ChecksumSpec = {
@@ -37,7 +37,6 @@ export function compileModbus(
     'framing',
     'checksum',
     'messages',
-    'fields',
     'groups',
     'records',
     'text',
@@ -58,6 +57,7 @@ export function compileModbus(
   };
   const parameters = compileParameters({ address, ...file.parameters }, scope, file.order, ['parameters'], problems);
   const registers = compileRegisters(modbus, context);
+  compileComputedRegisters(file.fields ?? {}, registers, context);
   const blocks = mergeBlocks(registers, modbus);
   const checks = compileChecks(file.requests_checksum ?? [CRC], file.order, ['requests_checksum'], problems);
   const commands = compileCommands(file.commands, [], {
@@ -100,7 +100,7 @@ export function compileModbus(
               : codec.kind === 'number'
                 ? 'number'
                 : 'text',
-        channel: channel.number,
+        channel: channel!.number,
         shows: alias,
         range: spec.range ?? (codec.limits as [number, number] | undefined),
         step: spec.step ?? codec.step,
@@ -122,7 +122,7 @@ export function compileModbus(
 
 function messageOf(block: Block) {
   const fields = block.registers.map(({ name, spec, codec }) => {
-    const shown: FieldSpec = { ...spec, flags_as: 'text', hidden: false, optional: false };
+    const shown: FieldSpec = { ...spec, flags_as: 'text', optional: false };
     return fieldInfo({ name, spec: shown, codec }, codec.writeNone !== undefined);
   });
   return { name: block.name, direction: 'up' as const, fields };

@@ -3,7 +3,7 @@ import type { Machine } from '../machine.ts';
 import { isBitTable } from './registers.ts';
 import type { Block } from './registers.ts';
 
-/** Reads the registers of a block out of the answer to it. */
+/** Reads the registers of a block out of the answer to it, and computes what depends on them. */
 export function readBlock(block: Block, pdu: Uint8Array, w: Machine): void {
   const bits = isBitTable(block.table);
   w.data = pdu;
@@ -21,6 +21,11 @@ export function readBlock(block: Block, pdu: Uint8Array, w: Machine): void {
       emit(w, from, from + bytes, 0);
     }
   }
+  // They have no bytes that an explanation could show.
+  const { trace } = w;
+  w.trace = undefined;
+  for (const { run } of block.computed ?? []) run(w);
+  w.trace = trace;
 }
 
 const ONE = Uint8Array.of(1);

@@ -10,6 +10,8 @@ import type { ChannelEntry } from '../channel-table.ts';
 import { buildCodec } from '../codec.ts';
 import type { Codec } from '../codec.ts';
 import type { Context } from '../context.ts';
+import { compileComputed } from '../fields.ts';
+import type { Step } from '../machine.ts';
 import { emitter } from '../reader-step.ts';
 import type { Emit } from '../reader-step.ts';
 import type { FieldSpec, ModbusSpec, RegisterSpec, RegisterTable } from '../spec.ts';
@@ -25,9 +27,18 @@ export interface Register {
   /** Where its bytes begin in its first register: an u8 is the lower one. */
   readonly skip: number;
   readonly bytes: number;
-  readonly channel: ChannelEntry;
+  /** Undefined when hidden. */
+  readonly channel: ChannelEntry | undefined;
   readonly everyMs: number;
   readonly emit: Emit;
+  /** What is computed from it, by its place in the file: filled when the computed fields are compiled. */
+  readonly computed: Computed[];
+}
+
+/** A field of the file, computed when one of its registers was read; the others count as they were read last. */
+export interface Computed {
+  readonly index: number;
+  readonly run: Step;
 }
 
 /** Registers that one request reads. */
@@ -38,6 +49,8 @@ export interface Block {
   readonly count: number;
   readonly everyMs: number;
   readonly registers: readonly Register[];
+  /** Without repetition, in the order of the file; of a block that is only explained nothing is computed. */
+  readonly computed?: readonly Computed[];
 }
 
 export function isBitTable(table: RegisterTable): boolean {
@@ -53,7 +66,7 @@ export function compileRegisters(modbus: ModbusSpec, context: Context): Register
 }
 
 function compileRegister(name: string, spec: RegisterSpec, modbus: ModbusSpec, context: Context): Register | undefined {
-  const { problems, channels, scope } = context;
+  const { problems, channels, scope, used } = context;
   const path = ['modbus', 'registers', name];
   const table = spec.table ?? modbus.table;
   const bits = isBitTable(table);
@@ -82,12 +95,18 @@ function compileRegister(name: string, spec: RegisterSpec, modbus: ModbusSpec, c
   if (spec.writable && (spec.bit !== undefined || spec.bits !== undefined || spec.mask !== undefined)) {
     problems.add([...path, 'writable'], 'bits of a register cannot be written alone');
   }
-  const channel = channels.declare(name, codec, spec, path);
-  if (channel === undefined) return undefined;
-  scope.declare(name, 'number');
-  if (spec.writable) channel.command = name;
-  const shown: FieldSpec = { ...spec, flags_as: 'text', hidden: false, optional: false };
-  const emit = emitter({ name, codec, slot: -1, channel, spec: shown, exponent: undefined });
+  if (spec.writable && spec.hidden) problems.add([...path, 'hidden'], 'what can be set is a channel');
+  const channel = spec.hidden ? undefined : channels.declare(name, codec, spec, path);
+  if (channel === undefined && !spec.hidden) return undefined;
+  const kind = codec.text !== undefined ? 'text' : codec.kind === 'bool' ? 'bool' : 'number';
+  const slot = scope.declare(name, kind);
+  if (slot === undefined) {
+    problems.add(path, `a parameter is called ${name}, too; give one of them another name`);
+    return undefined;
+  }
+  if (spec.writable && channel !== undefined) channel.command = name;
+  const shown: FieldSpec = { ...spec, flags_as: 'text', optional: false };
+  const emit = emitter({ name, codec, slot: used.has(name) ? slot : -1, channel, spec: shown, exponent: undefined });
   const skip = !bits && bytes % 2 === 1 && bytes === 1 ? 1 : 0;
   return {
     name,
@@ -101,7 +120,40 @@ function compileRegister(name: string, spec: RegisterSpec, modbus: ModbusSpec, c
     channel,
     everyMs: spec.every_s ?? modbus.every_s,
     emit,
+    computed: [],
   };
+}
+
+/** Compiles the fields of the file, which are all computed, and hangs them on the registers that they look at. */
+export function compileComputedRegisters(
+  fields: Readonly<Record<string, FieldSpec>>,
+  registers: readonly Register[],
+  context: Context,
+): void {
+  // What a computed field looks at, also through other computed fields.
+  const seen = new Map<string, ReadonlySet<string>>();
+  for (const [index, [name, spec]] of Object.entries(fields).entries()) {
+    const path = ['fields', name];
+    if (spec.value === undefined) {
+      context.problems.add(
+        path,
+        'needs value: beside modbus fields are computed; what is read stands in its registers',
+      );
+      continue;
+    }
+    if (registers.some((register) => register.name === name)) {
+      context.problems.add(path, 'there is a register of this name; give it another one', true);
+      continue;
+    }
+    const used = new Set<string>();
+    const plan = compileComputed(name, spec, path, { ...context, used });
+    if (plan === undefined) continue;
+    const through = new Set([...used].flatMap((other) => [other, ...(seen.get(other) ?? [])]));
+    seen.set(name, through);
+    for (const register of registers) {
+      if (through.has(register.name)) register.computed.push({ index, run: plan.run });
+    }
+  }
 }
 
 /** Merges registers of one table and one interval into as few requests as the limits allow. */
@@ -139,7 +191,16 @@ function mergeGroup(group: readonly Register[], { max_gap: maxGap, max_registers
 export function blockOf(registers: readonly Register[]): Block {
   const { table, address: start, everyMs } = registers[0]!;
   const end = Math.max(...registers.map(({ address, words }) => address + words));
-  return { name: `${table} ${start}`, table, start, count: end - start, everyMs, registers };
+  const computed = new Map(registers.flatMap((register) => register.computed.map((one) => [one.index, one] as const)));
+  return {
+    name: `${table} ${start}`,
+    table,
+    start,
+    count: end - start,
+    everyMs,
+    registers,
+    computed: [...computed.values()].toSorted((a, b) => a.index - b.index),
+  };
 }
 
 /** Two blocks instead of one that the device refuses; none for a single register. */

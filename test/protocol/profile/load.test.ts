@@ -92,10 +92,8 @@ messages:
       at: expect.stringContaining('modbus.registers.a.at') as string,
       message: expect.stringMatching(/^at is missing: it must be a whole number from 0 to 65535/) as string,
     });
-    for (const extra of ['value: b * 2', 'hidden: true', 'when: b']) {
-      expect(problemsOf(withRegister(`at: 0, ${extra}`))[0]!.message).toContain(
-        'neither computed nor hidden registers',
-      );
+    for (const extra of ['value: b * 2', 'when: b']) {
+      expect(problemsOf(withRegister(`at: 0, ${extra}`))[0]!.message).toContain('stands in fields, beside modbus');
     }
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ProfileInstance } from '../../../protocol/index.ts';
-import { drain, hex, itemsOf, profileOf, shown, toHex } from './helpers.ts';
+import { drain, hex, itemsOf, problemsOf, profileOf, shown, toHex } from './helpers.ts';
 
 const METER = `title: T
 order: big
@@ -176,4 +176,80 @@ test('a function of the maker’s own, answered by its echo', () => {
   const answer = device.answer(command.request.bytes, {})!;
   expect(itemsOf(gateway, answer.frames[0]!)).toMatchObject([{ kind: 'frame' }]);
   expect(command.request.answers(answer.frames[0]!)).toBe(true);
+});
+
+/** What each answer tells, poll by poll. */
+function told(instance: ProfileInstance, values: Record<string, number | string>): Record<string, unknown>[] {
+  const { profile } = instance;
+  const device = profile.open();
+  return instance.polls.map((poll) => {
+    const request = poll.request()!;
+    const [frame] = device.answer(request.bytes, values)!.frames;
+    const decoded = instance.decode(frame!, request);
+    if (!decoded.ok) throw new Error(decoded.detail);
+    return Object.fromEntries(
+      decoded.samples
+        .flatMap((sample) => sample.values)
+        .map(({ channel, value }) => [profile.channels[channel]!.alias, value]),
+    );
+  });
+}
+
+describe('fields computed from registers', () => {
+  const SIGNED = `title: T
+modbus:
+  max_gap: 0
+  registers:
+    volt: { at: 0, type: u16, scale: 0.1 }
+    amp: { at: 50, type: u16, scale: 0.01, none: 0xffff }
+    sign: { at: 51, type: u16, hidden: true }
+    other: { at: 90, type: u16 }
+    model: { at: 0, table: input, type: ascii, size: 4 }
+fields:
+  power: { value: "(sign == 1 ? -1 : 1) * volt * amp", unit: W, precision: 1 }
+  double: { value: power * 2, when: volt > 100 }
+  large: { value: "model == 'XL01'" }
+`;
+
+  test('come with the answers that hold one of them, and remember the registers of other answers', () => {
+    const profile = profileOf(SIGNED);
+    expect(profile.channels.map(({ alias }) => alias)).toEqual([
+      'volt',
+      'amp',
+      'other',
+      'model',
+      'power',
+      'double',
+      'large',
+    ]);
+    const instance = profile.open();
+    const values = { volt: 230, amp: 2, sign: 1, other: 5, model: 'XL01' };
+    expect(told(instance, values)).toEqual([
+      { volt: 2300 },
+      { amp: 200, power: -460, double: -920 },
+      { other: 5 },
+      { model: 'XL01', large: true },
+    ]);
+    expect(told(instance, { ...values, volt: 50 })).toEqual([
+      { volt: 500, power: -100 },
+      { amp: 200, power: -100 },
+      { other: 5 },
+      { model: 'XL01', large: true },
+    ]);
+  });
+
+  test('have no value when a register has none', () => {
+    const instance = profileOf(SIGNED).open();
+    expect(told(instance, { volt: 230, amp: 655.35, sign: 0, other: 1, model: 'AB' })[1]).toEqual({});
+  });
+
+  test.each([
+    ['{ value: power * 2', '{ value: powr * 2', 'Did you mean power?'],
+    ['{ value: power * 2, when: volt > 100 }', '{ at: 5, type: u8 }', 'needs value: beside modbus fields are computed'],
+    ['  double:', '  other:', 'there is a register of this name'],
+    ['hidden: true', 'hidden: true, writable: true', 'what can be set is a channel'],
+  ])('%s → %s', (from, to, message) => {
+    expect(SIGNED).toContain(from);
+    expect(problemsOf(SIGNED.replace(from, to))[0]!.message).toContain(message);
+  });
 });
