@@ -76,8 +76,9 @@ describe('openJournal', () => {
   });
 
   it.runIf(existsSync('/proc/self/stat'))('takes over from a process that is dead but not buried', async () => {
-    // The shell becomes `sleep`, which never asks how its child has ended.
-    const parent = spawn('sh', ['-c', 'sh -c : & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // The shell becomes `sleep`, which never asks how its child has ended; the child waits for that, or a shell would ask.
+    const child = `sh -c 'until [ "$(cat /proc/$PPID/comm)" = sleep ]; do :; done'`;
+    const parent = spawn('sh', ['-c', `${child} & echo $!; exec sleep 60`], { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
       const [line] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(line.toString());
