@@ -64,6 +64,8 @@ export class GatewayProcess {
     const config = {
       mqtt: { url: `mqtt://127.0.0.1:${brokerPort}`, base },
       http: { port: 0 },
+      // It has a device's last state said once more; here every copy is to have a reason.
+      discovery: { enabled: false },
       sources: [{ tcp: `127.0.0.1:${tcpPort}` }, { udp: `127.0.0.1:${udpPort}`, receive_buffer: 4_194_304 }],
       journal: { dir: options.journalFolder ?? join(folder, 'journal'), durability, ...journal },
       limits: { ...(!shipped && ROOMY), ...limits },
